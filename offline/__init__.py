@@ -1,0 +1,1 @@
+"""The shell at the desk: sessions on disk, training, scoring, pictures."""

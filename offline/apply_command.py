@@ -1,0 +1,100 @@
+"""`etholoop apply`: label sessions with a finished model."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from offline.arhmm.labelling import Method, label
+from offline.command_line import gather, progress_bar, say
+from offline.dataset import Selection, open_dataset
+from offline.scores import ScoredSession
+from online.emission import whiten
+from online.files.bundle import load_bundle
+from online.files.whole_file import whole_file
+from online.model import ModelBundle
+
+
+@dataclass(frozen=True, slots=True)
+class ApplyOptions:
+    """The command's options; see `etholoop apply --help`."""
+
+    model: Path
+    scores: tuple[Path, ...]
+    pca: Path | None
+    out: Path
+    method: Method
+    seed: int
+    as_json: bool
+
+
+@click.command(epilog="Example: etholoop apply mouse.model.h5 scores.h5 --out labels.h5 --method smoothed")
+@click.argument("model", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument("scores", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
+@click.option("--pca", type=click.Path(exists=True, path_type=Path), help="pca.h5, to score results with.")
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="HDF5 file of labels to write.")
+@click.option(
+    "--method",
+    type=click.Choice(["filtered", "smoothed", "viterbi", "gibbs"]),
+    default="filtered",
+    show_default=True,
+    help="filtered: as the rig decodes; smoothed: most probable at each frame given all; viterbi: most probable path; "
+    "gibbs: one draw of the path from its posterior.",
+)
+@click.option("--seed", default=0, show_default=True, help="Of --method gibbs.")
+@click.option("--json", "as_json", is_flag=True, help="Print the summary for programs.")
+@gather(ApplyOptions)
+def command(options: ApplyOptions) -> None:
+    """Label the sessions in SCORES with MODEL.
+
+    Writes /labels/<uuid> (int16, one for each row of scores, -5 where there is none) and /log_likelihood/<uuid>
+    (float64, log p(frame | frames before) of the given scores, NaN where there is no evidence).
+    """
+    bundle = load_bundle(options.model)
+    found = open_dataset(options.scores, Selection(bundle.arhmm.num_dims, options.pca))
+    sessions, complaints = found.sessions, found.complaints
+    for complaint in complaints:
+        say(f"skipped: {complaint}")
+    rows = []
+    with (
+        whole_file(options.out) as temporary,
+        h5py.File(temporary, "w") as file,
+        progress_bar(silent=options.as_json) as bar,
+    ):
+        file.attrs["method"] = options.method
+        for session in bar.track(sessions, description="sessions"):
+            labels, log_likelihood = label_scores(bundle, session, options.method, options.seed)
+            file.create_dataset(f"labels/{session.uuid}", data=labels)
+            file.create_dataset(f"log_likelihood/{session.uuid}", data=log_likelihood)
+            rows.append(_row(session.uuid, labels, log_likelihood))
+    if options.as_json:
+        click.echo(json.dumps({"out": str(options.out), "method": options.method, "sessions": rows}))
+        return
+    for row in rows:
+        per_frame = row["log_likelihood_per_frame"]
+        shown = "no evidence" if per_frame is None else f"{per_frame:.3f} nats a frame"
+        click.echo(f"{row['uuid']}: {row['labelled_frames']} of {row['frames']} frames labelled, {shown}")
+
+
+def label_scores(
+    bundle: ModelBundle, session: ScoredSession, method: Method, seed: int = 0
+) -> tuple[NDArray[np.int16], NDArray[np.float64]]:
+    """Labels and log-likelihood (the whitening's Jacobian included) of each row of a session's scores."""
+    labels, evidence = label(bundle.arhmm, whiten(bundle.whitening, session.scores), method, seed)
+    return labels, evidence - np.log(np.diag(bundle.whitening.cholesky)).sum()
+
+
+def _row(uuid: str, labels: NDArray[np.int16], log_likelihood: NDArray[np.float64]) -> dict[str, Any]:
+    seen = np.isfinite(log_likelihood)
+    return {
+        "uuid": uuid,
+        "frames": len(labels),
+        "labelled_frames": int((labels >= 0).sum()),
+        "frames_with_evidence": int(seen.sum()),
+        "log_likelihood_per_frame": float(log_likelihood[seen].mean()) if seen.any() else None,
+    }

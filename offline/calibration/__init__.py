@@ -1,0 +1,1 @@
+"""Choosing a rule's thresholds from recordings that the model has never seen."""

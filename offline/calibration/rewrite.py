@@ -1,0 +1,41 @@
+"""A copy of a protocol with other thresholds; all else, comments too, stays as the author wrote it."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import tomlkit
+from tomlkit.items import Table
+
+from offline.calibration.counting import Candidate
+from online.files.whole_file import whole_file
+from protocols.parse import parse_protocol
+from protocols.trial import EvidenceRequest
+
+
+def with_thresholds(text: str, chosen: Mapping[str, tuple[Candidate, EvidenceRequest]]) -> str:
+    """The protocol's text with new evidence, thresholds and dwell in the rules named."""
+    document = tomlkit.parse(text)
+    for table in document["rules"]:
+        if isinstance(table, Table) and str(table["name"]) in chosen:
+            candidate, kind = chosen[str(table["name"])]
+            _set(table, candidate, kind)
+    return tomlkit.dumps(document)
+
+
+def _set(table: Table, candidate: Candidate, kind: EvidenceRequest) -> None:
+    table["enter"] = round(candidate.enter, 4)
+    table["exit"] = round(candidate.exit, 4)
+    table["dwell_ms"] = candidate.dwell_ms
+    table["evidence"] = kind.kind
+    if kind.kind == "filtered":
+        table.pop("evidence_ms", None)
+    else:
+        table["evidence_ms"] = kind.time_ms
+
+
+def write_copy(path: Path, chosen: Mapping[str, tuple[Candidate, EvidenceRequest]], out: Path) -> None:
+    """Write the copy, after checking that it is a protocol."""
+    text = with_thresholds(path.read_text(), chosen)
+    parse_protocol(text, str(out))
+    with whole_file(out) as temporary:
+        temporary.write_text(text)

@@ -1,0 +1,56 @@
+"""What the commands at the desk share: options gathered into one dataclass, and progress on standard error."""
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
+from rich.text import Text
+
+T = TypeVar("T")
+
+
+def gather(kind: type[T]) -> Callable[[Callable[[T], None]], Callable[..., None]]:
+    """Decorate a function of one dataclass so that click can call it with the dataclass's fields by name.
+
+    Options that may be given many times arrive as tuples; that an option lacks its field, or a field its option, is
+    found when the command is first called.
+    """
+
+    def decorate(function: Callable[[T], None]) -> Callable[..., None]:
+        def callback(**values: Any) -> None:
+            function(kind(**values))
+
+        callback.__doc__ = function.__doc__
+        callback.__name__ = function.__name__
+        return callback
+
+    return decorate
+
+
+class NoteColumn(ProgressColumn):
+    """The task's field `note`, where it has one."""
+
+    def render(self, task: Task) -> Text:
+        """Text of the note."""
+        return Text(str(task.fields.get("note", "")))
+
+
+def progress_bar(silent: bool = False) -> Progress:
+    """Progress with time left, on standard error so that standard output stays readable by programs."""
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        NoteColumn(),
+        console=Console(stderr=True),
+        disable=silent,
+        transient=True,
+    )
+
+
+def say(text: str) -> None:
+    """A line for the person, on standard error."""
+    click.echo(text, err=True)

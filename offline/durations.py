@@ -1,0 +1,24 @@
+"""Bouts of syllables and how long they last."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+def bout_starts(labels: NDArray[np.integer]) -> NDArray[np.int64]:
+    """Rows at which a new label begins, row 0 included."""
+    if len(labels) == 0:
+        return np.empty(0, np.int64)
+    return np.concatenate([[0], np.flatnonzero(np.diff(labels)) + 1]).astype(np.int64)
+
+
+def durations_frames(sessions: Sequence[NDArray[np.integer]]) -> NDArray[np.int64]:
+    """Lengths in frames of complete bouts: not a session's first or last, nor rows that have no label."""
+    lengths = []
+    for labels in sessions:
+        starts = bout_starts(labels)
+        complete = np.diff(starts)[1:]
+        labelled = labels[starts[1:-1]] >= 0
+        lengths.append(complete[labelled] if len(starts) > 2 else np.empty(0, np.int64))
+    return np.concatenate(lengths) if lengths else np.empty(0, np.int64)

@@ -1,0 +1,1 @@
+"""Principal components of egocentric crops: streamed, exact, deterministic."""

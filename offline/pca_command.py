@@ -1,0 +1,126 @@
+"""`etholoop pca`: from extracted sessions to principal components and scores."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+from rich.progress import Progress
+
+from offline.command_line import gather, progress_bar, say
+from offline.pca.components import Components, projection_of, write_components
+from offline.pca.learning import Learning, learn
+from offline.pca.scoring import score_session, scorer
+from offline.results import Results, open_all
+from offline.scores import ScoresWriter
+from offline.training_pictures import draw_components
+from offline.workers import Workers, open_workers
+from online import projection
+from online.errors import ConfigError, EtholoopError
+from online.files.whole_file import whole_file
+from online.frame_grid import SlotRule
+from online.model import ExtractionSettings, PixelFilter
+
+PIXEL_FILTER = PixelFilter(blur_sigma_y_px=1.5)
+"""As moseq2-pca filters in effect: the second sigma of its yaml never reaches the blur."""
+
+
+@dataclass(frozen=True, slots=True)
+class PcaOptions:
+    """The command's options; see `etholoop pca --help`."""
+
+    results: tuple[Path, ...]
+    out: Path
+    scores: Path
+    components: int
+    dropped_frames: SlotRule
+    mm_per_crop_pixel: float | None
+    workers: int
+    scheduler: str | None
+    as_json: bool
+
+
+@click.command(epilog="Example: etholoop pca */proc/results_00.h5 --out pca.h5 --scores pca_scores.h5")
+@click.argument("results", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="pca.h5 to write; pca.yaml goes beside it.")
+@click.option("--scores", required=True, type=click.Path(path_type=Path), help="pca_scores.h5 to write.")
+@click.option("--components", default=25, show_default=True, type=click.IntRange(1, 500))
+@click.option(
+    "--dropped-frames",
+    type=click.Choice(["round", "floor"]),
+    default="round",
+    show_default=True,
+    help="How gaps in time stamps are counted; floor: as moseq2-pca, which often misses one.",
+)
+@click.option("--mm-per-crop-pixel", type=float, help="Where the results do not say it.")
+@click.option("--workers", default=1, show_default=True, type=click.IntRange(1), help="Processes.")
+@click.option("--scheduler", help="Address of a dask scheduler whose workers see the same files.")
+@click.option("--json", "as_json", is_flag=True, help="Print the summary for programs.")
+@gather(PcaOptions)
+def command(options: PcaOptions) -> None:
+    """Find the principal components of extracted sessions (RESULTS, files results_00.h5) and score every frame.
+
+    Covariance and components are exact; the same files give the same result. Dropped frames and frames without a
+    mouse have NaN scores. A scree plot with the components (PNG) is left beside pca.h5.
+    """
+    sessions, complaints = open_all(options.results, options.dropped_frames, options.mm_per_crop_pixel)
+    for complaint in complaints:
+        say(f"skipped: {complaint}")
+    extraction, rate = _agreed(sessions)
+    with open_workers(options.workers, options.scheduler) as workers, progress_bar(silent=options.as_json) as bar:
+        found = _learn(sessions, options.components, bar, workers)
+        draw_components(options.out.with_suffix(".png"), found.components, found.explained_variance_ratio)
+        write_components(options.out, found, PIXEL_FILTER, extraction, [s.path for s in sessions])
+        state = scorer(projection_of(found, PIXEL_FILTER), extraction)
+        task = bar.add_task("scores", total=sum(s.num_frames for s in sessions), note="")
+        with whole_file(options.scores) as temporary, h5py.File(temporary, "w") as scored:
+            writer = ScoresWriter(scored, rate)
+            for session, scores in zip(sessions, workers.map(_score, state, sessions), strict=True):
+                if isinstance(scores, EtholoopError):
+                    raise scores
+                writer.add(session.uuid, *scores)
+                with h5py.File(session.path) as file:
+                    writer.copy_metadata(session.uuid, file.get("metadata/acquisition"))
+                bar.advance(task, session.num_frames)
+    share = found.explained_variance_ratio
+    if options.as_json:
+        summary = {"out": str(options.out), "scores": str(options.scores), "sessions": [s.uuid for s in sessions]}
+        click.echo(json.dumps(summary | {"frames": found.num_frames, "explained_variance_ratio": share.tolist()}))
+    else:
+        click.echo(f"{options.out}: {len(share)} components of {found.num_frames} frames explain {share.sum():.1%}")
+
+
+def _agreed(sessions: list[Results]) -> tuple[ExtractionSettings, float]:
+    """The settings and frame rate that all sessions share; pixel size and rate may differ by measurement error."""
+    first = sessions[0]
+    for other in sessions[1:]:
+        if abs(other.frame_rate_hz / first.frame_rate_hz - 1) > 0.03:
+            raise ConfigError(
+                f"{first.path} was recorded at {first.frame_rate_hz:g} Hz, {other.path} at {other.frame_rate_hz:g} Hz: "
+                "components for both cannot be learned together"
+            )
+        if abs(other.extraction.mm_per_crop_pixel / first.extraction.mm_per_crop_pixel - 1) > 0.03:
+            raise ConfigError(f"{first.path} and {other.path} differ in mm per crop pixel: extract them alike")
+    rate = float(np.median([s.frame_rate_hz for s in sessions]))
+    return first.extraction, round(rate) if abs(rate - round(rate)) < 0.2 else rate
+
+
+def _learn(sessions: list[Results], num_components: int, bar: Progress, workers: Workers) -> Components:
+    """Components of all crops; says so where hidden pixels were filled in."""
+    task = bar.add_task("covariance", total=len(sessions), note="")
+    settings = sessions[0].extraction
+    limits_mm = (settings.min_height_mm, settings.max_height_mm)
+    learning = Learning(PIXEL_FILTER, sessions[0].crop_size_px, limits_mm)
+    learned = learn(sessions, learning, num_components, workers, lambda _: bar.advance(task))
+    if learned.changes:
+        verdict = "settled" if learned.settled else "still changing: hide less, or record more"
+        last = learned.changes[-1]
+        say(f"hidden pixels filled in {len(learned.changes)} times; components turned by {last:.3f} at last: {verdict}")
+    return learned.components
+
+
+def _score(state: projection.ProjectionState, session: Results) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    return score_session(session, state)

@@ -1,0 +1,1 @@
+"""Protocols over recordings: the engine of the rig, fed from files."""

@@ -1,0 +1,1 @@
+"""Pure: what the animal experiences: rules, schedules, pulses, limits."""

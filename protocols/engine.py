@@ -1,0 +1,213 @@
+"""The protocol engine: posterior and pose in, decisions out; pure and repeatable.
+
+`state = init(protocol, ...)` once, then `decisions = step(state, ...)` for every frame in order, also for frames
+without evidence; the state is updated in place. Rules run on capture time, which begins with the first frame;
+decision time serves the deadline, and the delay that brings a scheduled pulse to its time. The same inputs in the
+same order give the same decisions, bit for bit.
+
+A trial is either a pulse or a catch, and which is drawn after everything else allowed it: both consume refractory
+time, interval, duty and count. The caller writes the train of a "pulse", and records all decisions.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from math import isnan, nan
+
+from online.errors import ConfigError
+from protocols.build import Setting, build_rules, evidence_requests
+from protocols.check import check_materials, check_protocol
+from protocols.draws import session_key
+from protocols.limits import PulseLimits
+from protocols.live_rule import Gate, LiveRule
+from protocols.materials import NO_MATERIALS, Materials
+from protocols.moment import Moment
+from protocols.schema import Protocol
+from protocols.session_clock import Continuity, SessionClock, Timetable
+from protocols.trial import Decision, Evidence, EvidenceRequest, PoseLike, Status
+from protocols.why import NearMiss
+
+NOTHING: tuple[Decision, ...] = ()
+LONGEST_STEP_FRAMES = 1.5
+
+
+class EngineState:
+    """All that the engine remembers; made by `init`, changed by `step` alone.
+
+    `rules` in the order in which they are asked, highest priority first. `requests`: the kinds of evidence beyond the
+    filtered posterior that `Evidence.further` must carry, in order.
+    """
+
+    __slots__ = (
+        "_arm",
+        "clock",
+        "evidence",
+        "gap_ns",
+        "gate",
+        "moment",
+        "pose",
+        "protocol",
+        "requests",
+        "rules",
+        "timetable",
+    )
+
+    def __init__(self, setting: Setting) -> None:
+        protocol = setting.protocol
+        deadline_ns = round(protocol.timing.deadline_ms * 1e6)
+        longest_step_ns = round(LONGEST_STEP_FRAMES * 1e9 / setting.frame_rate_hz)
+        self.protocol = protocol
+        self._arm = setting.arm
+        self.gap_ns = round(protocol.timing.evidence_gap_ms * 1e6)
+        self.clock = SessionClock()
+        self.evidence, self.pose = Continuity(longest_step_ns), Continuity(longest_step_ns)
+        self.timetable = Timetable(protocol)
+        self.moment = Moment()
+        limits = PulseLimits(protocol.limits, {output.channel for output in protocol.trains.values()})
+        self.gate = Gate(limits, deadline_ns)
+        self.rules: list[LiveRule] = sorted(build_rules(setting), key=lambda live: -live.rule.priority)
+        self.requests: tuple[EvidenceRequest, ...] = evidence_requests(protocol)
+
+    @property
+    def finished(self) -> bool:
+        """Whether the last block is over."""
+        return self.timetable.finished
+
+    @property
+    def near(self) -> Sequence[NearMiss]:
+        """Rules that were near their threshold at the last frame and gave no trial, with the cause."""
+        return self.gate.near
+
+    def enter_block(self) -> None:
+        """Make the rules of the current block live, the others not."""
+        block = self.timetable.block
+        names = frozenset() if block is None else self.protocol.rules_in(block, self._arm)
+        for live in self.rules:
+            live.set_live(live.rule.name in names)
+        self.gate.block = "" if block is None else block.name
+
+
+def init(
+    protocol: Protocol,
+    num_syllables: int,
+    names: Mapping[str, tuple[int, ...]],
+    frame_rate_hz: float,
+    subject: str,
+    session_id: str,
+    materials: Materials = NO_MATERIALS,
+) -> EngineState:
+    """Make an engine for one session.
+
+    Parameters
+    ----------
+    names
+        the syllables that each name stands for.
+    frame_rate_hz
+        of the camera; tells a dropped frame from the next one.
+    subject, session_id
+        with the file's seed they key all random draws.
+    materials
+        what the protocol refers to outside its file (`materials.needs`).
+
+    Raises
+    ------
+    ConfigError
+        with every reason why model, camera and materials cannot serve this protocol.
+    """
+    problems = check_protocol(protocol, num_syllables, names, frame_rate_hz)
+    arm, arm_problems = arm_of(protocol, subject, materials)
+    if not problems:
+        problems = arm_problems + check_materials(protocol, frame_rate_hz, materials)
+    if problems:
+        raise ConfigError("the protocol cannot run here:\n" + "\n".join(f"  {line}" for line in problems))
+    key = session_key(protocol.session.seed, subject, session_id)
+    return EngineState(Setting(protocol, num_syllables, names, frame_rate_hz, materials, arm, key))
+
+
+def arm_of(protocol: Protocol, subject: str, materials: Materials) -> tuple[str | None, list[str]]:
+    """The subject's arm, None where there are none, and what is wrong with it."""
+    if not protocol.arms:
+        return None, []
+    assignment = protocol.assignment
+    open_arms = {} if assignment is None or assignment.subjects is None else assignment.subjects
+    arm = open_arms.get(subject, materials.arm)
+    if arm is None:
+        return None, [f"[assignment]: subject '{subject}' is in no arm; enter it, or correct --subject"]
+    if arm not in {known.name for known in protocol.arms}:
+        return None, ["[assignment]: the subject's arm is not one of [[arms]]; was the assignment made for this file?"]
+    return arm, []
+
+
+def step(
+    state: EngineState,
+    evidence: Evidence | None,
+    pose: PoseLike | None,
+    capture_time_ns: int,
+    decision_time_ns: int,
+    armed: bool,
+    paused: bool,
+) -> Sequence[Decision]:
+    """Take one frame; `evidence` is None where the decoder has none, `pose` where no mouse was found."""
+    gate = state.gate
+    gate.near.clear()
+    clock = state.clock
+    clock.advance(capture_time_ns, decision_time_ns)
+    if state.timetable.advance(clock.elapsed_ns):
+        state.enter_block()
+    if state.timetable.finished or not clock.in_order:
+        return NOTHING
+    gate.refusal = _refusal(armed, paused, decision_time_ns - capture_time_ns > gate.deadline_ns)
+    moment = _look(state, evidence, pose, decision_time_ns)
+    decisions: list[Decision] | None = None
+    for live in state.rules:
+        decision = live.consider(moment, gate)
+        if decision is not None:
+            decisions = [decision] if decisions is None else [*decisions, decision]
+    return NOTHING if decisions is None else decisions
+
+
+def _refusal(armed: bool, paused: bool, stale: bool) -> str:
+    if not armed:
+        return "disarmed"
+    if paused:
+        return "paused"
+    return "stale" if stale else ""
+
+
+def _look(state: EngineState, evidence: Evidence | None, pose: PoseLike | None, decision_time_ns: int) -> Moment:
+    clock, moment = state.clock, state.moment
+    filtered = [] if evidence is None else evidence.filtered.tolist()
+    if evidence is not None and isnan(sum(filtered)):
+        evidence = None
+    state.evidence.update(evidence is not None, clock.now_ns, clock.step_ns)
+    state.pose.update(pose is not None, clock.now_ns, clock.step_ns)
+    moment.rows.clear()
+    if evidence is not None:
+        moment.rows.append(filtered)
+        for row in evidence.further:
+            moment.rows.append(row.tolist())
+    moment.novelty = float("nan") if evidence is None else evidence.novelty
+    moment.pose = pose
+    moment.now_ns = clock.now_ns
+    moment.session_ns = clock.elapsed_ns
+    moment.block_ns = state.timetable.into_ns(moment.session_ns)
+    moment.observed_ns, moment.gap = state.evidence.observed_ns, state.evidence.gap_ns > state.gap_ns
+    moment.seen_ns, moment.pose_gap = state.pose.observed_ns, state.pose.gap_ns > state.gap_ns
+    moment.late_ns = decision_time_ns - clock.now_ns
+    return moment
+
+
+def status(state: EngineState) -> Status:
+    """What the screen shows; cheap enough for every frame. Under seal a rule's target, which tells the arm, is not."""
+    elapsed_ns = state.clock.elapsed_ns
+    rules = [live.status(state.clock.now_ns) for live in state.rules]
+    assignment = state.protocol.assignment
+    if assignment is not None and assignment.sealed is not None:
+        rules = [replace(rule, target=(), threshold=nan, target_probability=nan) for rule in rules]
+    return Status(
+        block=state.gate.block,
+        block_left_ms=state.timetable.left_ns(elapsed_ns) / 1e6,
+        elapsed_ms=elapsed_ns / 1e6,
+        duration_ms=state.timetable.duration_ns / 1e6,
+        finished=state.timetable.finished,
+        rules=tuple(rules),
+    )

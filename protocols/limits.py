@@ -1,0 +1,127 @@
+"""Pulse limits as the host keeps them, in capture time, never looser than a board that keeps them in its own.
+
+A frame's train starts at some moment between the frame's capture and its deadline, the train's `slack_ns`. Each
+earlier train is taken to have ended as late as its slack allows; then the limits hold on the line itself. Boards count
+high time in bins of 1/32 of the window, so the window is wider by one bin, and a pulse counts whole when it ended
+inside: what the host allows, the board need not refuse.
+"""
+
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass
+from math import nan
+
+from protocols.schema import Limits
+from protocols.schema_types import GRID_US
+from protocols.trial import Train
+
+BINS_A_WINDOW = 32
+DUTY_SCALE = 10_000
+"""Boards know the duty to this fraction."""
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """A train at its place in time; its first pulse rises between start_ns and start_ns + slack_ns."""
+
+    start_ns: int
+    slack_ns: int
+    width_ns: int
+    period_ns: int
+    count: int
+
+    @property
+    def end_ns(self) -> int:
+        """The latest moment at which the line may fall for good."""
+        return self.start_ns + self.slack_ns + (self.count - 1) * self.period_ns + self.width_ns
+
+    def high_since_ns(self, time_ns: int) -> int:
+        """High time of the pulses that may end after `time_ns`."""
+        first_end_ns = self.start_ns + self.slack_ns + self.width_ns
+        over = 0 if time_ns < first_end_ns else (time_ns - first_end_ns) // self.period_ns + 1
+        return max(self.count - over, 0) * self.width_ns
+
+
+def most_high_us(train: Train, window_us: int) -> int:
+    """Most high time of a train in any window."""
+    whole, rest_us = divmod(window_us, train.period_us)
+    return min(train.count * train.width_us, whole * train.width_us + min(train.width_us, rest_us))
+
+
+def allowed_high_us(limits: Limits) -> int:
+    """High time that one window may hold, on the grid of the boards' clocks."""
+    slots = round(limits.window_ms * 1000) // GRID_US
+    return slots * round(limits.max_duty * DUTY_SCALE) // DUTY_SCALE * GRID_US
+
+
+class PulseLimits:
+    """What each channel was given. The count is of all channels together, the other limits are each channel's own."""
+
+    __slots__ = ("_given", "limits", "min_interval_ns", "pulses", "reach_ns")
+
+    def __init__(self, limits: Limits, channels: Iterable[int]) -> None:
+        self.limits = limits
+        window_us = round(limits.window_ms * 1000)
+        bin_us = (window_us // (BINS_A_WINDOW * GRID_US) + 1) * GRID_US
+        self.reach_ns = (BINS_A_WINDOW + 1) * bin_us * 1000
+        self.min_interval_ns = round(limits.min_interval_ms * 1e6)
+        self._given: dict[int, deque[Placed]] = {channel: deque() for channel in channels}
+        self.pulses = 0
+
+    def refusal(self, train: Train, now_ns: int, start_ns: int) -> str:
+        """Why a train, asked for now, must not start at `start_ns`; empty when it may."""
+        given = self._given[train.channel]
+        if given and now_ns < given[-1].end_ns:
+            return "busy"
+        if given and start_ns - given[-1].end_ns < self.min_interval_ns:
+            return "limit min_interval_ms"
+        if self.pulses + train.count > self.limits.max_pulses:
+            return "limit max_pulses"
+        shape = shape_refusal(train, self.limits)
+        return shape or ("" if self._duty_allows(train, now_ns) else "limit max_duty")
+
+    def figures(self, cause: str, train: Train, now_ns: int, start_ns: int) -> tuple[float, float]:
+        """What a refusal found, and what it needed."""
+        given, limits = self._given[train.channel], self.limits
+        match cause:
+            case "busy" if given:
+                return (given[-1].end_ns - now_ns) / 1e6, 0.0
+            case "limit min_interval_ms" if given:
+                return (start_ns - given[-1].end_ns) / 1e6, limits.min_interval_ms
+            case "limit max_pulses":
+                return float(self.pulses), float(limits.max_pulses)
+            case "limit max_duty":
+                return self._high_ns(train, now_ns) / (limits.window_ms * 1e6), limits.max_duty
+        return nan, nan
+
+    def commit(self, train: Train, start_ns: int, slack_ns: int) -> None:
+        """Count a train that was allowed."""
+        self._given[train.channel].append(
+            Placed(start_ns, slack_ns, train.width_us * 1000, train.period_us * 1000, train.count)
+        )
+        self.pulses += train.count
+
+    def _duty_allows(self, train: Train, now_ns: int) -> bool:
+        return self._high_ns(train, now_ns) <= allowed_high_us(self.limits) * 1000
+
+    def _high_ns(self, train: Train, now_ns: int) -> int:
+        """High time within reach of a train, its own included."""
+        given = self._given[train.channel]
+        since_ns = now_ns - self.reach_ns
+        while given and given[0].end_ns <= since_ns and len(given) > 1:
+            given.popleft()
+        before_ns = sum(placed.high_since_ns(since_ns) for placed in given)
+        own_ns = most_high_us(train, round(self.limits.window_ms * 1000)) * 1000
+        return before_ns + own_ns
+
+
+def shape_refusal(train: Train, limits: Limits) -> str:
+    """The limit that a train breaks by itself, whenever it comes; empty when none."""
+    if train.width_us > limits.max_width_ms * 1000:
+        return "limit max_width_ms"
+    if train.count > 1 and train.period_us - train.width_us < limits.min_interval_ms * 1000:
+        return "limit min_interval_ms"
+    if train.count > limits.max_pulses:
+        return "limit max_pulses"
+    most_us = most_high_us(train, round(limits.window_ms * 1000))
+    return "limit max_duty" if most_us > allowed_high_us(limits) else ""

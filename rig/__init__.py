@@ -1,0 +1,1 @@
+"""The shell at the rig: cameras, pulse generators, processes, recorder, terminal."""

@@ -1,0 +1,77 @@
+"""Starting child processes and asking whether they live."""
+
+import os
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO
+
+from online.messages import Health
+
+
+@dataclass(slots=True)
+class Child:
+    """One child process of a session and what it said of itself."""
+
+    name: str
+    process: subprocess.Popen[bytes]
+    log: Path
+    ready_detail: str | None = None
+    over: str | None = None
+    finished: str | None = None
+    failed: str | None = None
+    last_beat_ns: int | None = None
+    health: Health | None = None
+
+    @property
+    def exit_code(self) -> int | None:
+        """None while it runs."""
+        return self.process.poll()
+
+    def last_words(self) -> str:
+        """The end of what it wrote to its log."""
+        try:
+            lines = self.log.read_text(errors="replace").strip().splitlines()
+        except OSError:
+            return ""
+        return lines[-1] if lines else ""
+
+
+@dataclass(slots=True)
+class Nursery:
+    """The children of one session; each writes its log to the session's private directory."""
+
+    run_dir: Path
+    children: dict[str, Child] = field(default_factory=dict)
+
+    def start(self, name: str) -> Child:
+        """Start `rig.<name>_process` on this session."""
+        log = self.run_dir / f"{name}.log"
+        with log.open("wb") as output:
+            process = spawn(f"rig.{name}_process", [str(self.run_dir)], output)
+        child = Child(name, process, log)
+        self.children[name] = child
+        return child
+
+    def running(self) -> list[Child]:
+        """Children that have not ended."""
+        return [child for child in self.children.values() if child.exit_code is None]
+
+    def kill(self) -> None:
+        """End what still runs, whatever it does, and wait for it."""
+        for child in self.running():
+            child.process.kill()
+        for child in self.children.values():
+            child.process.wait()
+
+
+def spawn(module: str, arguments: list[str], output: IO[bytes]) -> subprocess.Popen[bytes]:
+    """Run a module of ours in a process of its own, output to a file, input closed."""
+    return subprocess.Popen(
+        [sys.executable, "-m", module, *arguments],
+        stdin=subprocess.DEVNULL,
+        stdout=output,
+        stderr=subprocess.STDOUT,
+        env={**os.environ, "PYTHONUNBUFFERED": "1"},
+    )

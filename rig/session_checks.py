@@ -1,0 +1,194 @@
+"""What is checked before anything starts: the files of a session, and whether they fit each other."""
+
+import tempfile
+from dataclasses import asdict, dataclass, replace
+from importlib.metadata import packages_distributions
+from pathlib import Path
+
+from online.errors import ConfigError
+from online.files.arena_file import load_arena
+from online.files.bundle import bundle_sha256, load_bundle
+from online.files.mask_file import with_mask
+from online.files.names import by_name, load_names
+from online.files.protocol_files import ProtocolFiles
+from online.model import ModelBundle
+from protocols import engine
+from protocols.build import lead_ms, train_of
+from protocols.check import check_protocol
+from protocols.materials import Materials, gather
+from protocols.parse import parse_protocol
+from protocols.rule_schema import ScheduledRule
+from protocols.schema import Protocol
+from protocols.schema_types import GRID_US
+from rig.configuration import RigConfig, load_rig
+from rig.ttl.configuration import impossible_trains
+from rig.ttl.limits import limits_refusal
+from rig.ttl.protocol import BoardLimits, PulseTrain
+
+LONGEST_SUBJECT = 100
+
+
+@dataclass(frozen=True, slots=True)
+class SessionRequest:
+    """What the experimenter asked for."""
+
+    rig: Path
+    model: Path
+    protocol: Path
+    subject: str
+    out: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """Files that were read and found to fit each other."""
+
+    rig: RigConfig
+    bundle: ModelBundle
+    model_sha256: str
+    protocol: Protocol
+    materials: Materials
+
+
+def check_installation() -> None:
+    """Another distribution called `rig` would shadow ours."""
+    owners = set(packages_distributions().get("rig", []))
+    if owners - {"etholoop"}:
+        raise ConfigError(
+            f"the package name 'rig' belongs to {', '.join(sorted(owners))} here: install etholoop into a virtual "
+            "environment of its own"
+        )
+
+
+def check_request(request: SessionRequest) -> Checked:
+    """Read and check every file; nothing is started, and nothing written but an `--out` folder that was missing.
+
+    Raises
+    ------
+    ConfigError, FileFormatError
+        for the first file that will not do, with all of its problems.
+    """
+    check_installation()
+    rig = load_rig(request.rig)
+    bundle = load_bundle(request.model)
+    if not bundle.runs_at_rig:
+        raise ConfigError(f"{request.model}: trained from scores alone, cannot run at a rig: train with --pca pca.h5")
+    protocol, materials = check_protocol_file(request, rig, bundle)
+    check_arena(request.rig, rig)
+    check_subject(request.subject)
+    check_writable(request.out)
+    return Checked(rig, bundle, bundle_sha256(request.model), protocol, materials)
+
+
+def check_protocol_file(request: SessionRequest, rig: RigConfig, bundle: ModelBundle) -> tuple[Protocol, Materials]:
+    """Read the protocol and everything that it refers to, and ask whether rig, model and subject fit it.
+
+    Raises
+    ------
+    ConfigError, FileFormatError
+        with all problems of the first kind that is found.
+    """
+    try:
+        text = request.protocol.read_text()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{request.protocol}: cannot be read: {error}") from error
+    protocol = parse_protocol(text, str(request.protocol))
+    names = by_name(load_names(request.model, bundle.arhmm.num_syllables))
+    problems = check_protocol(protocol, bundle.arhmm.num_syllables, names, bundle.frame_rate_hz)
+    if problems:
+        raise ConfigError(f"{request.protocol} and {request.model} do not fit:\n  " + "\n  ".join(problems))
+    problems = [*undeclared_channels(protocol, rig), *missing_sync(protocol, rig), *unkept_limits(protocol)]
+    problems += undoable_trains(protocol, rig, bundle.frame_rate_hz)
+    if problems:
+        raise ConfigError(f"{request.protocol} and {request.rig} do not fit:\n  " + "\n  ".join(problems))
+    materials = gather(protocol, ProtocolFiles(request.protocol.parent), request.subject)
+    engine.init(protocol, bundle.arhmm.num_syllables, names, bundle.frame_rate_hz, request.subject, "check", materials)
+    return protocol, materials
+
+
+def check_subject(subject: str) -> None:
+    """A name that a folder, a file's attributes and a person can hold."""
+    if not subject.strip():
+        raise ConfigError("--subject must not be empty")
+    if not subject.isprintable() or len(subject.encode()) > LONGEST_SUBJECT:
+        raise ConfigError(f"--subject {subject!r}: give printable text of at most {LONGEST_SUBJECT} bytes")
+
+
+def undeclared_channels(protocol: Protocol, rig: RigConfig) -> list[str]:
+    """Outputs on channels that the rig file does not name: nothing may pulse what nobody declared.
+
+    Several outputs may share a channel under names of their own; one that bears a channel's name must be on it.
+    """
+    declared = rig.board.channels
+    known = ", ".join(f"{name} = {channel}" for name, channel in declared.items())
+    problems = []
+    for output in protocol.trains.values():
+        where = f"[[outputs]] {output.name!r}, channel = {output.channel}: the rig file's board has"
+        if output.channel not in declared.values():
+            problems.append(f"{where} only {{{known}}}")
+        elif declared.get(output.name, output.channel) != output.channel:
+            problems.append(f"{where} {output.name!r} on channel {declared[output.name]}: change either, or its name")
+    return problems
+
+
+def missing_sync(protocol: Protocol, rig: RigConfig) -> list[str]:
+    """A sync output that the rig's board has not."""
+    if protocol.sync_mode == "off" or rig.board.driver == "etholoop":
+        return []
+    return [f'[[outputs]] with sync = "{protocol.sync_mode}": a {rig.board.driver} board has no sync output']
+
+
+def board_limits(protocol: Protocol) -> BoardLimits:
+    """The protocol's limits in the board's units."""
+    limits = protocol.limits
+    return BoardLimits(
+        max_width_us=round(limits.max_width_ms * 1000),
+        max_duty=limits.max_duty,
+        window_us=round(limits.window_ms * 1000),
+        min_interval_us=round(limits.min_interval_ms * 1000),
+        max_pulses=limits.max_pulses,
+    )
+
+
+def unkept_limits(protocol: Protocol) -> list[str]:
+    """Limits beyond what every board has built in, which it would refuse when the session starts."""
+    complaint = limits_refusal(board_limits(protocol))
+    return [f"[limits]: {complaint}"] if complaint else []
+
+
+def undoable_trains(protocol: Protocol, rig: RigConfig, frame_rate_hz: float) -> list[str]:
+    """Trains that the rig's board cannot do at all, which it would refuse amid the session, one by one.
+
+    A scheduled trial is asked for ahead of its time, with what is left as the train's delay: the longest is checked.
+    """
+    wanted = {f"[[outputs]] {name!r}": train_of(output) for name, output in protocol.trains.items()}
+    ahead_ms = max(0.0, lead_ms(protocol, frame_rate_hz) - protocol.timing.command_ms)
+    for rule in protocol.rules:
+        train = train_of(protocol.output(rule.output), rule.delay_ms)
+        if isinstance(rule, ScheduledRule):
+            train = replace(train, delay_us=train.delay_us + round(ahead_ms * 1000 / GRID_US) * GRID_US)
+        if train not in wanted.values():
+            wanted[f"[[rules]] {rule.name!r}"] = train
+    declared = rig.board.channels.values()
+    trains = {who: PulseTrain(**asdict(train)) for who, train in wanted.items() if train.channel in declared}
+    return impossible_trains(rig.board, trains, board_limits(protocol))
+
+
+def check_arena(path: Path, rig: RigConfig) -> None:
+    """An arena that is named must be readable; one must be named unless a recording gives it."""
+    if rig.arena.file is not None:
+        arena = load_arena(rig.arena.file)
+        if rig.arena.mask is not None:
+            with_mask(arena, rig.arena.mask)
+    elif not rig.arena.from_recording:
+        raise ConfigError(f'{path}: names no arena: run `etholoop arena` and set [arena] file = "arena.toml"')
+
+
+def check_writable(folder: Path) -> None:
+    """Refuse a folder that cannot hold a session, before anything starts."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise ConfigError(f"--out {folder}: cannot be written to: {error.strerror}") from error

@@ -1,0 +1,63 @@
+"""Alerts: each stays on the screen until someone acknowledges it; repeats are counted, not stacked."""
+
+from dataclasses import dataclass
+
+KEPT = 200
+
+
+@dataclass(slots=True)
+class Alert:
+    """One thing that went wrong. `times` counts how often it was raised since it was last acknowledged."""
+
+    number: int
+    source: str
+    text: str
+    first_ns: int
+    last_ns: int
+    times: int = 1
+    acknowledged: bool = False
+
+
+class AlertBoard:
+    """All alerts of a session, newest last, and the conditions that hold now."""
+
+    def __init__(self) -> None:
+        self.alerts: list[Alert] = []
+        self._conditions: set[tuple[str, str]] = set()
+        self._number = 0
+
+    def raise_(self, source: str, text: str, now_ns: int) -> Alert:
+        """Put up an alert; the same text of the same source is one alert while it is not acknowledged."""
+        for alert in self.open:
+            if (alert.source, alert.text) == (source, text):
+                alert.times += 1
+                alert.last_ns = now_ns
+                return alert
+        self._number += 1
+        alert = Alert(self._number, source, text, now_ns, now_ns)
+        self.alerts.append(alert)
+        settled = [a for a in self.alerts if a.acknowledged]
+        for old in settled[: max(0, len(self.alerts) - KEPT)]:
+            self.alerts.remove(old)
+        return alert
+
+    def condition(self, source: str, text: str, holds: bool, now_ns: int) -> None:
+        """Raise an alert when a condition begins to hold; it may end and begin again."""
+        key = (source, text)
+        if holds and key not in self._conditions:
+            self._conditions.add(key)
+            self.raise_(source, text, now_ns)
+        elif not holds:
+            self._conditions.discard(key)
+
+    @property
+    def open(self) -> list[Alert]:
+        """Alerts that nobody acknowledged, oldest first."""
+        return [alert for alert in self.alerts if not alert.acknowledged]
+
+    def acknowledge(self, number: int | None = None) -> int:
+        """Acknowledge one alert, or all; returns how many."""
+        chosen = [a for a in self.open if number is None or a.number == number]
+        for alert in chosen:
+            alert.acknowledged = True
+        return len(chosen)

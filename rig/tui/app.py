@@ -1,0 +1,158 @@
+"""What every screen shares: colours, the way of the stop key, the way out."""
+
+from collections.abc import Iterable
+from functools import partial
+from pathlib import Path
+from typing import ClassVar
+
+import zmq
+from textual.app import App, SystemCommand
+from textual.binding import Binding, BindingType
+from textual.driver import Driver
+from textual.message import Message
+from textual.screen import ModalScreen, Screen
+from textual.theme import Theme
+
+from rig.clock import Clock, SystemClock
+from rig.tui.emergency import EmergencyLine, StopResult
+from rig.tui.help_screen import HelpScreen
+from rig.tui.palette import DARK, LIGHT, PLAIN, Palette
+from rig.tui.stop_driver import StopKeyDriver
+
+PALETTES = (DARK, LIGHT, PLAIN)
+
+
+def theme_of(palette: Palette) -> Theme:
+    """A theme for textual's own widgets in a palette's colours."""
+
+    def hue(role: str) -> str:
+        colour = palette.styles[role].color
+        return colour.name if colour is not None else palette.background
+
+    return Theme(
+        name=f"etholoop-{palette.name}",
+        primary=hue("info"),
+        secondary=hue("target"),
+        accent=hue("target"),
+        warning=hue("warn"),
+        error=hue("bad"),
+        success=hue("good"),
+        foreground=hue("text"),
+        background=palette.background,
+        surface=hue("surface"),
+        panel=hue("faint"),
+        dark=palette.name != "light",
+    )
+
+
+class Stopped(Message):
+    """An emergency stop was carried out, or was not."""
+
+    def __init__(self, result: StopResult) -> None:
+        super().__init__()
+        self.result = result
+
+
+class EtholoopApp(App[str]):
+    """The program in the terminal. `emergency` is set while a session is under this screen's control."""
+
+    TITLE = "etholoop"
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-wide"), (160, "-broad")]  # noqa: RUF012 - textual's own type
+    VERTICAL_BREAKPOINTS = [(0, "-low"), (32, "-tall"), (50, "-high")]  # noqa: RUF012
+    CSS_PATH = Path(__file__).parent / "etholoop.tcss"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("exclamation_mark,f12", "emergency_stop", "EMERGENCY STOP", priority=True),
+        Binding("f2", "next_colours", "colours"),
+        Binding("question_mark,f1", "show_help", "help", show=False),
+    ]
+
+    def __init__(self, clock: Clock | None = None, plain: bool | None = None) -> None:
+        super().__init__()
+        self.clock = clock or SystemClock()
+        self.context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+        self.emergency: EmergencyLine | None = None
+        for palette in (DARK, LIGHT):
+            self.register_theme(theme_of(palette))
+        few_colours = self.console.color_system in (None, "standard", "windows")
+        self.palette = PLAIN if (few_colours if plain is None else plain) else DARK
+        self._use(self.palette)
+
+    def get_driver_class(self) -> type[Driver]:
+        """The terminal's own driver, with the stop keys taken out in front of everything."""
+        found = super().get_driver_class()
+        return StopKeyDriver if issubclass(StopKeyDriver, found) else found
+
+    def on_mount(self) -> None:
+        """From now on the stop key is heard by the thread that reads the keyboard."""
+        StopKeyDriver.on_stop_key = self.stop_now
+
+    def on_unmount(self) -> None:
+        """Let go of every socket."""
+        StopKeyDriver.on_stop_key = None
+        if self.emergency is not None:
+            self.emergency.close()
+        self.context.destroy(linger=0)
+
+    # colours ---------------------------------------------------------------------------------------------------
+
+    def _use(self, palette: Palette) -> None:
+        self.palette = palette
+        self.theme = "ansi-dark" if palette.plain else f"etholoop-{palette.name}"
+
+    def action_next_colours(self) -> None:
+        """Dark, light, plain, and again."""
+        self._use(PALETTES[(PALETTES.index(self.palette) + 1) % len(PALETTES)])
+        for screen in self.screen_stack:
+            if isinstance(screen, Repaintable):
+                screen.repaint(self.palette)
+
+    # help and commands -----------------------------------------------------------------------------------------
+
+    def action_show_help(self) -> None:
+        """Explain the screen."""
+        if not isinstance(self.screen, ModalScreen):
+            self.push_screen(HelpScreen(self.screen))
+
+    def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
+        """The commands of the palette: everything that a key of the screen does, and a picture of it."""
+        for active in screen.active_bindings.values():
+            binding = active.binding
+            if active.enabled and binding.show and binding.description and active.node in (screen, self):
+                action = partial(self.run_action, binding.action, active.node)
+                yield SystemCommand(binding.description, f"key {self.get_key_display(binding)}", action)
+        yield SystemCommand("help", "what this screen shows, and its keys", self.action_show_help)
+        yield SystemCommand("save a picture", "of the screen as SVG", self.deliver_screenshot)
+
+    # emergency stop --------------------------------------------------------------------------------------------
+
+    def stop_now(self) -> None:
+        """Stop first, show afterwards. Called in the keyboard's thread, behind no queue."""
+        if self.emergency is not None:
+            self.post_message(Stopped(self.emergency.fire()))
+
+    def action_emergency_stop(self) -> None:
+        """The same where the key came another way (no terminal of ours in front)."""
+        if self.emergency is not None:
+            self.run_worker(self.stop_now, thread=True)
+
+    def on_stopped(self, event: Stopped) -> None:
+        """Tell every screen that wants to know."""
+        for screen in self.screen_stack:
+            if isinstance(screen, StopAware):
+                screen.on_stop(event.result)
+
+
+class Repaintable:
+    """A screen that draws with a palette of its own."""
+
+    def repaint(self, palette: Palette) -> None:
+        """Change the colours."""
+        raise NotImplementedError
+
+
+class StopAware:
+    """A screen that shows what came of an emergency stop."""
+
+    def on_stop(self, result: StopResult) -> None:
+        """Show it."""
+        raise NotImplementedError

@@ -1,0 +1,130 @@
+"""The rig's camera, opened in its own process before the session, to be looked at and measured."""
+
+import contextlib
+import subprocess
+import threading
+from collections import deque
+from pathlib import Path
+
+import numpy as np
+import zmq
+from numpy.typing import NDArray
+
+from online.arena import Arena
+from online.errors import EtholoopError
+from online.files.arena_file import load_arena
+from online.messages import Frame
+from rig.bus import Subscriber
+from rig.cameras.protocol import CameraInfo
+from rig.clock import Clock
+from rig.configuration import RigConfig
+from rig.launch import Launch
+from rig.private_directory import private_directory
+from rig.session_checks import check_arena
+from rig.session_run import find_arena
+from rig.supervisor import Supervisor
+
+WAIT_MS = 20
+MEASURED_FRAMES = 30
+LET_GO_S = 5.0
+
+
+class CameraPreview:
+    """A thread that opens the camera, calibrates or loads the arena, and keeps the newest frame.
+
+    `info`, `arena`, `failure` and `depth` are set as they become known; `rate_hz` once enough frames came.
+    """
+
+    def __init__(self, path: Path, rig: RigConfig, clock: Clock) -> None:
+        self._path = path
+        self._rig = rig
+        self._clock = clock
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="camera preview", daemon=True)
+        self.info: CameraInfo | None = None
+        self.arena: Arena | None = None
+        self.arena_failure = ""
+        self.failure = ""
+        self.depth: NDArray[np.uint16] | None = None
+        self.dropped = 0
+        self._recent: deque[tuple[int, int]] = deque(maxlen=MEASURED_FRAMES)
+
+    @property
+    def rate_hz(self) -> float | None:
+        """Slots a second by capture time over the last second or so; None until enough frames came."""
+        recent = self._recent
+        if len(recent) < MEASURED_FRAMES or recent[-1][0] <= recent[0][0]:
+            return None
+        return (recent[-1][1] - recent[0][1]) * 1e9 / (recent[-1][0] - recent[0][0])
+
+    def depth_mm(self) -> NDArray[np.float32] | None:
+        """The newest frame in mm."""
+        if self.depth is None or self.info is None:
+            return None
+        return self.depth.astype(np.float32) * np.float32(self.info.depth_unit_mm)
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def close(self) -> None:
+        """Let the camera go; returns when it is free."""
+        self._over.set()
+        if self._thread.is_alive():
+            self._thread.join()
+
+    def _run(self) -> None:
+        try:
+            with private_directory() as run_dir:
+                self._preview(run_dir)
+        except EtholoopError as error:
+            self.failure = str(error)
+
+    def _preview(self, run_dir: Path) -> None:
+        launch = Launch(
+            run_dir=run_dir, rig=self._rig, model=run_dir, protocol=run_dir, subject="", session_name="", materials="{}"
+        )
+        supervisor = Supervisor(launch, self._clock, lambda line: None)
+        try:
+            self._look(supervisor, run_dir)
+        finally:
+            self._let_go(supervisor)
+
+    @staticmethod
+    def _let_go(supervisor: Supervisor) -> None:
+        for child in supervisor.nursery.running():
+            with contextlib.suppress(EtholoopError, subprocess.TimeoutExpired):
+                supervisor.command(child.name, "stop")
+                child.process.wait(LET_GO_S)
+        supervisor.close()
+
+    def _look(self, supervisor: Supervisor, run_dir: Path) -> None:
+        info = supervisor.prepare_camera()
+        self.info = info
+        try:
+            check_arena(self._path, self._rig)
+            self.arena = load_arena(find_arena(self._rig, info, run_dir))
+        except EtholoopError as error:
+            self.arena_failure = str(error)
+        context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+        frames = Subscriber(context, run_dir, "frames")
+        try:
+            while not frames.heard and not self._over.is_set():
+                frames.socket.poll(WAIT_MS)
+                frames.receive(self._clock.now_ns())
+            supervisor.command("camera", "start")
+            while not self._over.is_set() and not frames.ended:
+                frames.socket.poll(WAIT_MS)
+                self._take(frames)
+        finally:
+            frames.close()
+            context.term()
+
+    def _take(self, frames: Subscriber) -> None:
+        while (received := frames.receive(self._clock.now_ns())) is not None:
+            frame = received.message
+            if not isinstance(frame, Frame) or received.payload is None:
+                continue
+            self._recent.append((frame.capture_time_ns, frame.frame_index))
+            self.dropped += frame.dropped_before
+            self.depth = np.frombuffer(received.payload, np.uint16).reshape(frame.height, frame.width).copy()

@@ -1,0 +1,77 @@
+"""Emergency stop: connections of its own to the process that owns the line and to the supervisor, behind no queue.
+
+The sockets are connected before they are needed. `fire` is called by the thread that reads the keyboard, and returns
+when the board's confirmation came back or the time is up. Where the online process does not answer, the supervisor
+ends it: with its heartbeat gone the board drops the line by itself.
+"""
+
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+
+import zmq
+
+from online.messages import Command, MessageError, Reply, decode
+from rig.clock import Clock
+from rig.services import control_address
+
+ONLINE_TIMEOUT_MS = 100
+SUPERVISOR_TIMEOUT_MS = 1500
+
+
+@dataclass(frozen=True, slots=True)
+class StopResult:
+    """`confirmed` when the lines are low for sure; `low_ms` from the key to the board's confirmation."""
+
+    confirmed: bool
+    detail: str
+    low_ms: float
+
+
+class EmergencyLine:
+    """Dedicated request sockets. Threads take turns; a new press does not wait for an answer that is overdue."""
+
+    def __init__(self, context: zmq.Context[zmq.Socket[bytes]], run_dir: Path, clock: Clock) -> None:
+        self._clock = clock
+        self._lock = threading.Lock()
+        self.timeouts_ms = {"online": ONLINE_TIMEOUT_MS, "supervisor": SUPERVISOR_TIMEOUT_MS}
+        self._sockets = {process: self._connect(context, run_dir, process) for process in self.timeouts_ms}
+
+    @staticmethod
+    def _connect(context: zmq.Context[zmq.Socket[bytes]], run_dir: Path, process: str) -> zmq.Socket[bytes]:
+        socket = context.socket(zmq.REQ)
+        socket.setsockopt(zmq.LINGER, 0)
+        socket.setsockopt(zmq.REQ_RELAXED, 1)
+        socket.setsockopt(zmq.REQ_CORRELATE, 1)
+        socket.connect(control_address(str(run_dir), process))
+        return socket
+
+    def fire(self) -> StopResult:
+        """Drive all lines low; returns what is known of it."""
+        pressed_ns = self._clock.now_ns()
+        with self._lock:
+            said: list[str] = []
+            for process in self._sockets:
+                reply = self._ask(process, pressed_ns)
+                if isinstance(reply, Reply) and reply.ok:
+                    return StopResult(True, reply.detail, (reply.done_time_ns - pressed_ns) / 1e6)
+                said.append(f"{process}: {reply.detail if isinstance(reply, Reply) else reply}")
+        return StopResult(False, "; ".join(said), (self._clock.now_ns() - pressed_ns) / 1e6)
+
+    def _ask(self, process: str, pressed_ns: int) -> Reply | str:
+        socket = self._sockets[process]
+        timeout_ms = self.timeouts_ms[process]
+        try:
+            socket.send(Command(name="emergency_stop", text="", sent_time_ns=pressed_ns).encode(), zmq.NOBLOCK)
+            if not socket.poll(timeout_ms):
+                return f"no answer within {timeout_ms} ms"
+            reply = decode(socket.recv(zmq.NOBLOCK))
+        except (zmq.ZMQError, MessageError) as error:
+            return str(error)
+        return reply if isinstance(reply, Reply) else f"answered with a {type(reply).__name__}"
+
+    def close(self) -> None:
+        """Release the sockets."""
+        with self._lock:
+            for socket in self._sockets.values():
+                socket.close()

@@ -1,0 +1,80 @@
+"""The top of the live screen: state, block clock, counts; in one line, or in big figures."""
+
+from rig.tui.big_text import big
+from rig.tui.lines import Line, Part, fit, minutes, spread
+from rig.tui.session_view import SessionView
+
+STATES = {
+    "armed": ("ARMED", "badge_good"),
+    "disarmed": ("DISARMED", "badge_warn"),
+    "paused": ("PAUSED", "badge_info"),
+    "stopped": ("STOPPED", "badge_bad"),
+    "unconfirmed": ("STOP ?", "badge_bad"),
+    "waiting": ("WAITING", "badge_idle"),
+    "ended": ("ENDED", "badge_idle"),
+}
+
+
+def block_words(view: SessionView) -> tuple[str, str]:
+    """The block with its place among all, and the time left in it."""
+    status = view.status
+    if status is None:
+        return "no status yet", "--:--"
+    blocks = [b.name for b in view.facts.protocol.all_blocks()] if view.facts.protocol else []
+    place = f" {blocks.index(status.block) + 1}/{len(blocks)}" if status.block in blocks and len(blocks) > 1 else ""
+    return (f"{status.block}{place}" if status.block else "no block"), minutes(status.block_left_ms)
+
+
+def identity(view: SessionView, width: int) -> Line:
+    """Who and what runs."""
+    facts = view.facts
+    protocol = facts.protocol.session.name if facts.protocol else ""
+    words = [("subject", facts.subject), ("protocol", protocol), ("model", facts.model), ("", facts.session)]
+    left: list[Part] = [(" etholoop ", "title")]
+    for label, text in words:
+        if text:
+            left += [(f"  {label} " if label else "  ", "dim"), (text, "text")]
+    elapsed = view.status.elapsed_ms if view.status else 0.0
+    return spread(tuple(left), ((f"session {minutes(elapsed)} ", "text"),), width)
+
+
+def headline_small(view: SessionView, width: int, note: str) -> list[Line]:
+    """One line: state, block clock, counts; `note` in place of the block while there is one."""
+    word, role = STATES[view.state]
+    block, left_time = block_words(view)
+    middle: list[Part] = [(f" {word} ", role), ("  ", "text")]
+    middle += [(note, "strong")] if note else [(f"{block} ", "text"), (left_time, "strong"), (" left", "dim")]
+    counts: Line = (
+        ("▲ ", "pulse"),
+        (f"{view.total('pulse')}", "strong"),
+        ("  △ ", "catch"),
+        (f"{view.total('catch')} ", "strong"),
+    )
+    return [spread(tuple(middle), counts, width)]
+
+
+def headline_big(view: SessionView, width: int, note: str, scale: int = 1) -> list[Line]:
+    """Identity, three lines of big figures (five at `scale` 2), and their captions."""
+    word, badge = STATES[view.state]
+    block, left_time = block_words(view)
+    fields = [
+        (word, badge.removeprefix("badge_"), ""),
+        (left_time, "strong", f"left in {block}"),
+        (str(view.total("pulse")), "pulse", "▲ pulses"),
+        (str(view.total("catch")), "catch", "△ catches"),
+        (f"{view.rate_hz:.0f}" if view.rate_hz else "-", "text", "frames / s"),
+    ]
+    rows: list[list[Part]] = [[] for _ in big("", scale)]
+    captions: list[Part] = []
+    used = 0
+    for text, role, caption in fields:
+        glyphs = big(text, scale)
+        cells = max(len(glyphs[0]), len(caption)) + 4
+        if used + cells > width:
+            break
+        for row, glyph in zip(rows, glyphs, strict=True):
+            row += [(glyph, role), (" " * (cells - len(glyph)), "text")]
+        captions.append((fit(caption, cells), "dim"))
+        used += cells
+    last: Line = ((f" {note} ", badge),) if note else tuple(captions)
+    return [identity(view, width), *(tuple(row) for row in rows), last]

@@ -1,0 +1,54 @@
+"""Which sessions run on this machine, found by their private directories."""
+
+import os
+import tempfile
+from pathlib import Path
+
+import zmq
+
+from online.errors import ConfigError
+from online.messages import Command
+from rig.clock import SystemClock
+from rig.control import ControlError, send_command
+
+ANSWER_MS = 1000
+
+
+def running_sessions(base: Path | None = None) -> list[Path]:
+    """Private directories of this user whose supervisor answers."""
+    base = base or Path(tempfile.gettempdir())
+    mine = [p.parent for p in base.glob("etholoop-*/launch.json") if p.stat().st_uid == os.getuid()]
+    return sorted(run_dir for run_dir in mine if answers(run_dir))
+
+
+def answers(run_dir: Path) -> bool:
+    """Whether a session's supervisor is there."""
+    command = Command(name="status", text="", sent_time_ns=SystemClock().now_ns())
+    context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+    try:
+        return send_command(context, run_dir, "supervisor", command, ANSWER_MS).ok
+    except ControlError:
+        return False
+    finally:
+        context.destroy(linger=0)
+
+
+def choose_session(run_dir: Path | None) -> Path:
+    """The session that was named, or the only one that runs.
+
+    Raises
+    ------
+    ConfigError
+        when none runs, or several do and none was named.
+    """
+    if run_dir is not None:
+        if not (run_dir / "launch.json").exists() or not answers(run_dir):
+            raise ConfigError(f"{run_dir}: no session runs there; `etholoop attach` alone finds those that run")
+        return run_dir
+    found = running_sessions()
+    if not found:
+        raise ConfigError("no session runs on this machine; start one with `etholoop run` or `etholoop rig`")
+    if len(found) > 1:
+        names = "\n  ".join(str(path) for path in found)
+        raise ConfigError(f"several sessions run; name one:\n  {names}")
+    return found[0]

@@ -1,0 +1,278 @@
+"""The session as a screen shows it, computed from its messages alone: no clock, no screen, no socket.
+
+`take` every message in order; then ask. Times given as `now_ns` are the host's monotonic clock.
+"""
+
+from collections import Counter, deque
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from online.messages import (
+    Event,
+    Frame,
+    Health,
+    InputHealth,
+    Message,
+    Pose,
+    PulseReceipt,
+    SessionStatus,
+    Syllables,
+    Trial,
+)
+from rig.tui.alerts import AlertBoard
+from rig.tui.earlier import Earlier
+from rig.tui.ethogram import SPAN_NS, Ethogram
+from rig.tui.latency import LatencyMeter
+from rig.tui.session_facts import SessionFacts
+
+LEAST_DISK_GB = 2.0
+SILENCE_NS = 1_000_000_000
+TRAIL_NS = 5_000_000_000
+CROP_SIZE_PX = 80
+EVENTS_KEPT = 500
+
+
+@dataclass(frozen=True, slots=True)
+class LogEntry:
+    """A line of the log; `role` is how it is drawn."""
+
+    time_ns: int
+    text: str
+    role: str
+
+
+LOG_ROLES = {"pulse": "pulse", "catch": "text", "refused": "dim", "alert": "bad", "loss": "bad", "note": "strong"}
+LOG_SIGNS = {"pulse": "▲", "catch": "△", "refused": "✕", "alert": "!", "loss": "!"}
+
+
+def entry_of_trial(trial: Trial) -> LogEntry:
+    """A trial's line of the log."""
+    probability = "" if trial.target_probability is None else f"{trial.target_probability:.2f} "
+    words = f"{LOG_SIGNS[trial.outcome]} {trial.rule} {probability}{trial.reason}".rstrip()
+    return LogEntry(trial.decided_time_ns, words, LOG_ROLES[trial.outcome])
+
+
+def entry_of_event(event: Event) -> LogEntry:
+    """An event's line of the log."""
+    words = f"{LOG_SIGNS.get(event.kind, '·')} {event.source}: {event.detail}"
+    return LogEntry(event.time_ns, words, LOG_ROLES.get(event.kind, "text"))
+
+
+class SessionView:
+    """Everything that was heard, in the form in which it is shown."""
+
+    def __init__(self, facts: SessionFacts) -> None:
+        self.facts = facts
+        self.forget()
+
+    def forget(self) -> None:
+        """Begin again, as if nothing had been heard."""
+        facts = self.facts
+        self.alerts = AlertBoard()
+        self.latency = LatencyMeter()
+        self.ethogram = Ethogram()
+        self.frame: Frame | None = None
+        self.depth: NDArray[np.uint16] | None = None
+        self.pose: Pose | None = None
+        self.crop: NDArray[np.uint8] | None = None
+        self.syllables: Syllables | None = None
+        self.status: SessionStatus | None = None
+        self.trail: deque[tuple[int, float, float]] = deque(maxlen=1024)
+        self.trials: list[Trial] = []
+        self.events: deque[Event] = deque(maxlen=EVENTS_KEPT)
+        self.log: deque[LogEntry] = deque(maxlen=EVENTS_KEPT)
+        self.by_block: dict[tuple[str, str], Counter[str]] = {}
+        self.commands: Counter[str] = Counter()
+        self.health: dict[str, Health] = {}
+        self.heard_ns: dict[str, int] = {}
+        self.dropped_by_camera = 0
+        self.without_evidence = 0
+        self.stopped_ns: int | None = None
+        self.stop_confirmed = True
+        self.stop_words = ""
+        self.ended = ""
+        self.disk_free_gb: float | None = None
+        self._receipts: set[PulseReceipt] = set()
+        self._first_frame: int | None = None
+        self._first_decoded: int | None = None
+        self._capture_times_ns: deque[int] = deque(maxlen=64)
+        for problem in facts.problems:
+            self.alerts.raise_("screen", problem, 0)
+
+    # taking ----------------------------------------------------------------------------------------------------
+
+    def take(self, message: Message, payload: memoryview | None, now_ns: int) -> None:
+        """Take one message; the payload of a frame or pose must stay valid until the next of its kind."""
+        self.heard_ns[type(message).__name__] = now_ns
+        match message:
+            case Frame():
+                self._take_frame(message, payload)
+            case Pose():
+                self._take_pose(message, payload)
+            case Syllables():
+                self.syllables = message
+                if self._first_decoded is None:
+                    self._first_decoded = message.frame_index
+                self.ethogram.add(message)
+                self.latency.on_syllables(message)
+                self.without_evidence += not message.has_evidence
+                self._capture_times_ns.append(message.capture_time_ns)
+            case Trial():
+                self._take_trial(message)
+            case PulseReceipt():
+                self._take_receipt(message, now_ns)
+            case SessionStatus():
+                self._take_status(message)
+            case Event():
+                self._take_event(message, now_ns)
+            case Health():
+                self.health[message.process] = message
+                self.heard_ns[f"health.{message.process}"] = now_ns
+            case _:
+                pass
+
+    def _take_frame(self, message: Frame, payload: memoryview | None) -> None:
+        self.frame = message
+        if self._first_frame is None:
+            self._first_frame = message.frame_index
+        self.dropped_by_camera += message.dropped_before
+        if payload is not None:
+            self.depth = np.frombuffer(payload, np.uint16).reshape(message.height, message.width)
+
+    def _take_pose(self, message: Pose, payload: memoryview | None) -> None:
+        self.pose = message
+        if payload is not None and len(payload) == CROP_SIZE_PX**2:
+            self.crop = np.frombuffer(payload, np.uint8).reshape(CROP_SIZE_PX, CROP_SIZE_PX)
+        if message.x_px is not None and message.y_px is not None:
+            self.trail.append((message.capture_time_ns, message.x_px, message.y_px))
+        while self.trail and self.trail[0][0] < message.capture_time_ns - TRAIL_NS:
+            self.trail.popleft()
+
+    def _take_trial(self, message: Trial) -> None:
+        self.latency.on_trial(message)
+        self.trials.append(message)
+        self.by_block.setdefault((message.block, message.rule), Counter())[message.outcome] += 1
+        self.log.append(entry_of_trial(message))
+
+    def _take_receipt(self, message: PulseReceipt, now_ns: int) -> None:
+        self.latency.on_receipt(message)
+        self.commands[message.outcome] += 1
+        self._receipts.add(message)
+        if message.outcome != "executed":
+            reason = f": {message.reason}" if message.reason else ""
+            self.alerts.raise_("board", f"pulse {message.outcome}{reason}", now_ns)
+
+    def _take_status(self, message: SessionStatus) -> None:
+        self.status = message
+        if message.armed and self.stop_confirmed and self.stopped_ns is not None and message.time_ns > self.stopped_ns:
+            self.stopped_ns, self.stop_words = None, ""
+        pinned = tuple(dict.fromkeys(k for rule in message.rules for k in rule.target))
+        if pinned != self.ethogram.pinned:
+            self.ethogram.pinned = pinned
+
+    def _take_event(self, message: Event, now_ns: int) -> None:
+        self.events.append(message)
+        self.log.append(entry_of_event(message))
+        if message.kind in ("alert", "loss"):
+            self.alerts.raise_(message.source, message.detail, now_ns)
+
+    def on_armed(self) -> None:
+        """Take that the operator armed after a stop."""
+        self.stopped_ns, self.stop_words, self.stop_confirmed = None, "", True
+
+    def on_stop(self, confirmed: bool, detail: str, low_ms: float, now_ns: int) -> None:
+        """Take what came of an emergency stop: `low_ms` from the key to the board's confirmation."""
+        self.stopped_ns = now_ns
+        self.stop_confirmed = confirmed
+        if confirmed:
+            self.stop_words = f"line low, confirmed {low_ms:.1f} ms after the key"
+        else:
+            self.stop_words = "STOP NOT CONFIRMED: cut the power of the stimulator"
+            self.alerts.raise_("emergency stop", f"not confirmed: {detail}", now_ns)
+
+    def take_earlier(self, earlier: Earlier) -> None:
+        """Add what happened before this screen heard anything; what it heard itself is not counted twice."""
+        heard = set(self.trials)
+        trials = [trial for trial in earlier.trials if trial not in heard]
+        self.trials[:0] = trials
+        for trial in trials:
+            self.by_block.setdefault((trial.block, trial.rule), Counter())[trial.outcome] += 1
+        answered = [receipt for receipt in earlier.receipts if receipt not in self._receipts]
+        self.commands.update(receipt.outcome for receipt in answered)
+        known = set(self.events)
+        events = [event for event in earlier.events if event not in known]
+        self.events.extendleft(reversed(events))
+        older = [entry_of_trial(trial) for trial in trials] + [entry_of_event(event) for event in events]
+        merged = sorted([*older, *self.log], key=lambda entry: entry.time_ns)
+        self.log = deque(merged, maxlen=EVENTS_KEPT)
+        before = slice(None) if self._first_frame is None else earlier.frame_index < self._first_frame
+        self.dropped_by_camera += int(earlier.dropped_before[before].sum())
+        before = slice(None) if self._first_decoded is None else earlier.decoded_index < self._first_decoded
+        self.without_evidence += int((earlier.has_evidence[before] == 0).sum())
+        self.ethogram.prepend(earlier.times_ns, earlier.posteriors, earlier.evidence == 1)
+
+    # asking ----------------------------------------------------------------------------------------------------
+
+    @property
+    def state(self) -> str:
+        """One word: "ended", "waiting", "stopped", "unconfirmed" (a stop without an
+        answer), "paused", "armed" or "disarmed"."""
+        if self.ended:
+            return "ended"
+        if self.stopped_ns is not None:
+            return "stopped" if self.stop_confirmed else "unconfirmed"
+        if self.status is None:
+            return "waiting"
+        if self.status.paused:
+            return "paused"
+        return "armed" if self.status.armed else "disarmed"
+
+    @property
+    def rate_hz(self) -> float | None:
+        """Frames a second over the last 64 decoded ones, by capture time."""
+        times = self._capture_times_ns
+        span_ns = times[-1] - times[0] if len(times) > 1 else 0
+        return (len(times) - 1) * 1e9 / span_ns if span_ns > 0 else None
+
+    @property
+    def inputs(self) -> list[tuple[str, InputHealth]]:
+        """Every input of every process that was heard, with its process."""
+        return [(process, i) for process, health in sorted(self.health.items()) for i in health.inputs]
+
+    @property
+    def messages_lost(self) -> int:
+        """Messages that any process of the session (not this screen) missed."""
+        return sum(i.lost for _, i in self.inputs)
+
+    def total(self, outcome: str) -> int:
+        """Pulses ("pulse"), catches ("catch") or refusals ("refused") in the session so far."""
+        if self.status is None:
+            return sum(counts[outcome] for counts in self.by_block.values())
+        field = {"pulse": "pulses", "catch": "catches", "refused": "refused"}[outcome]
+        return sum(int(getattr(rule, field)) for rule in self.status.rules)
+
+    def recent_trials(self) -> list[Trial]:
+        """Trials of the last half minute."""
+        return [t for t in self.trials[-2048:] if t.capture_time_ns > self.ethogram.newest_ns - SPAN_NS]
+
+    def silent_ms(self, kind: str, now_ns: int) -> float | None:
+        """Since a message of this kind (or "health.PROCESS") was last heard; None when never."""
+        heard = self.heard_ns.get(kind)
+        return None if heard is None else (now_ns - heard) / 1e6
+
+    def look(self, now_ns: int) -> None:
+        """Raise alerts for what is wrong now: silent processes, no frames; the supervisor tells of inputs."""
+        if self.ended:
+            return
+        for process, health in self.health.items():
+            silent = now_ns - self.heard_ns[f"health.{process}"] > SILENCE_NS
+            self.alerts.condition(process, "no heartbeat for a second", silent, now_ns)
+            self.alerts.condition(process, f"failed {health.detail}".strip(), health.state == "failed", now_ns)
+        full = self.disk_free_gb is not None and self.disk_free_gb < LEAST_DISK_GB
+        self.alerts.condition("disk", f"less than {LEAST_DISK_GB:g} GB are free", full, now_ns)
+        heard = self.heard_ns.get("Frame")
+        self.alerts.condition(
+            "camera", "no frame for a second", heard is not None and now_ns - heard > SILENCE_NS, now_ns
+        )

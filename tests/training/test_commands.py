@@ -1,0 +1,123 @@
+"""`etholoop train` and `etholoop apply` on small files."""
+
+import json
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from offline import apply_command, pca_command, train_command
+from offline.arhmm.labelling import filtered_posterior
+from offline.scores import read_scores
+from online.emission import whiten
+from online.errors import EtholoopError, FileFormatError
+from online.files.bundle import load_bundle
+from online.simulation.arhmm import random_arhmm, sample
+from tests.training.results_files import crops, write_results
+
+QUICK = ("--max-syllables", "8", "--sweeps", "12", "--pcs", "3", "--lags", "2", "--threads", "1")
+
+
+@pytest.fixture
+def scores(tmp_path: Path) -> Path:
+    model = random_arhmm(2, num_syllables=4, num_dims=4, num_lags=2)
+    path = tmp_path / "scores.h5"
+    with h5py.File(path, "w") as file:
+        for index in range(5):
+            x = sample(model, 300, seed=index)[1]
+            x[50] = np.nan
+            file[f"scores/session-{index}"] = x.astype(np.float32) * 100 + 7
+        file["scores/tiny"] = np.zeros((2, 4), np.float32)
+    return path
+
+
+def train(scores: Path, out: Path, *more: str) -> dict[str, object]:
+    result = CliRunner().invoke(
+        train_command.command, [str(scores), "--out", str(out), *QUICK, "--json", *more], catch_exceptions=False
+    )
+    assert result.exit_code == 0, result.output
+    summary: dict[str, object] = json.loads(result.stdout)
+    return summary
+
+
+def apply(model: Path, scores: Path, out: Path, method: str) -> dict[str, object]:
+    arguments = [str(model), str(scores), "--out", str(out), "--method", method, "--json"]
+    result = CliRunner().invoke(apply_command.command, arguments, catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    summary: dict[str, object] = json.loads(result.stdout)
+    return summary
+
+
+def test_train_then_apply(tmp_path: Path, scores: Path) -> None:
+    summary = train(scores, tmp_path / "m.model.h5")
+    assert len(summary["held_out_sessions"]) == 1  # type: ignore[arg-type]
+    assert summary["runs_at_rig"] is False
+    bundle = load_bundle(tmp_path / "m.model.h5")
+    assert bundle.arhmm.num_lags == 2
+    assert bundle.provenance.transition_source == "learned"
+    assert bundle.provenance.seed == 0
+    trained = [f"session {uuid}" for uuid in summary["train_sessions"]]  # type: ignore[attr-defined]
+    assert sorted(bundle.provenance.data_sha256) == ["scores.h5", *sorted(trained)]
+    for method in ("filtered", "smoothed", "viterbi", "gibbs"):
+        apply(tmp_path / "m.model.h5", scores, tmp_path / "labels.h5", method)
+        with h5py.File(tmp_path / "labels.h5") as file:
+            assert file["labels/session-0"].dtype == np.int16
+            assert (file["labels/session-0"][:2] == -5).all()
+            assert (file["labels/session-0"][2:] >= 0).all()
+            assert (file["labels/tiny"][:] == -5).all()
+            log_likelihood = file["log_likelihood/session-0"][:]
+        assert log_likelihood.dtype == np.float64
+        np.testing.assert_array_equal(np.flatnonzero(np.isnan(log_likelihood)), [0, 1, 50, 51, 52])
+
+
+def test_log_likelihood_is_in_the_space_of_the_given_scores(tmp_path: Path, scores: Path) -> None:
+    train(scores, tmp_path / "m.model.h5")
+    apply(tmp_path / "m.model.h5", scores, tmp_path / "labels.h5", "filtered")
+    bundle = load_bundle(tmp_path / "m.model.h5")
+    session = read_scores(scores, 3)[0]
+    evidence = filtered_posterior(bundle.arhmm, whiten(bundle.whitening, session.scores))[1]
+    jacobian = np.linalg.slogdet(bundle.whitening.cholesky)[1]
+    assert jacobian > 5
+    with h5py.File(tmp_path / "labels.h5") as file:
+        np.testing.assert_allclose(file["log_likelihood/session-0"][:], evidence - jacobian)
+
+
+def test_held_out_sessions_touch_neither_whitening_nor_model(tmp_path: Path, scores: Path) -> None:
+    summary = train(scores, tmp_path / "a.model.h5")
+    with h5py.File(scores, "a") as file:
+        file["scores"][summary["held_out_sessions"][0]][...] *= 50  # type: ignore[index]
+    train(scores, tmp_path / "b.model.h5")
+    a, b = load_bundle(tmp_path / "a.model.h5"), load_bundle(tmp_path / "b.model.h5")
+    np.testing.assert_array_equal(a.whitening.cholesky, b.whitening.cholesky)
+    np.testing.assert_array_equal(a.arhmm.ar_covariance, b.arhmm.ar_covariance)
+
+
+def test_a_model_with_components_runs_at_the_rig(tmp_path: Path) -> None:
+    results = [write_results(tmp_path / f"{i}.h5", f"uuid-{i}", crops(150, i)) for i in range(2)]
+    arguments = [*map(str, results), "--out", str(tmp_path / "pca.h5"), "--scores", str(tmp_path / "scores.h5")]
+    assert CliRunner().invoke(pca_command.command, arguments, catch_exceptions=False).exit_code == 0
+    summary = train(tmp_path / "scores.h5", tmp_path / "m.model.h5", "--pca", str(tmp_path / "pca.h5"))
+    assert summary["runs_at_rig"] is True
+    bundle = load_bundle(tmp_path / "m.model.h5")
+    assert bundle.extraction is not None
+    assert bundle.projection is not None
+    assert bundle.extraction.mm_per_crop_pixel == 1.5
+    assert bundle.projection.components.shape == (3, 6400)
+    assert bundle.frame_rate_hz == 30
+
+
+def test_bad_scores_get_clear_errors(tmp_path: Path, scores: Path) -> None:
+    with pytest.raises(FileFormatError, match="4 components, 9 are needed"):
+        read_scores(scores, 9)
+    empty = tmp_path / "empty.h5"
+    h5py.File(empty, "w").close()
+    with pytest.raises(FileFormatError, match="no scores"):
+        read_scores(empty)
+    copy = tmp_path / "copy.h5"
+    copy.write_bytes(scores.read_bytes())
+    arguments = [str(scores), str(copy), "--out", str(tmp_path / "m.model.h5"), *QUICK]
+    with pytest.raises(EtholoopError, match="give one"):
+        CliRunner().invoke(train_command.command, arguments, catch_exceptions=False)
+    assert not (tmp_path / "m.model.h5").exists()

@@ -1,0 +1,225 @@
+"""`etholoop train --scan`: what is compared, what is chosen, and how restarts are judged."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import distributed
+import h5py
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from offline import train_command
+from offline.arhmm.data import assemble, fit_whitening
+from offline.arhmm.fit import Fit, Schedule
+from offline.arhmm.gibbs import Settings
+from offline.arhmm.transitions import StickyHDP
+from offline.changepoints import SessionChanges, write_changepoints
+from offline.pca.learning import Learning, session_moments
+from offline.results import open_all
+from offline.scan.agreement import compare_restarts, shared_frames
+from offline.scan.choose import choose_kappa, choose_simplest, standings
+from offline.scan.trials import Candidate, ScanData, Trial, run_trial, scan_data
+from offline.workers import Here, open_workers
+from online.emission import whiten
+from online.errors import ConfigError, EtholoopError
+from online.files.bundle import load_bundle
+from online.model import Array, PixelFilter
+from online.simulation.arhmm import random_arhmm, sample
+from tests.training.results_files import crops, write_results
+
+MODEL = random_arhmm(2, num_syllables=4, num_dims=4, num_lags=2, separation=3)
+FIRST = Candidate(100.0, 2, 4, False, 0)
+
+
+def trial(kappa: float, held_out: list[float], frames: int = 1000, length: int = 10, seed: int = 0) -> Trial:
+    """A trial that says so many nats a frame on each held-out session, all bouts of one length."""
+    blank = Fit(MODEL, np.full(4, 0.25), np.zeros(0, np.int16), ())
+    candidate = replace(FIRST, kappa=kappa, seed=seed)
+    count = np.full(len(held_out), frames)
+    return Trial(candidate, blank, np.array(held_out) * frames, count, np.full(50, length))
+
+
+def blocks(frames: int) -> Array:
+    return np.full(40, frames / 30)
+
+
+def test_held_out_likelihood_decides_where_it_can() -> None:
+    rows = standings([trial(10, [-5.0, -5.1], length=10), trial(1e5, [-5.4, -5.5], length=30)], 1000 / 30, blocks(30))
+    taken, reason = choose_kappa(rows)
+    assert taken.candidate.kappa == 10
+    assert rows[1].behind == pytest.approx(0.4)
+    assert rows[1].ratio == pytest.approx(1.0)
+    assert "kappa 100000 comes closer" in reason
+
+
+def test_durations_decide_among_kappas_that_held_out_data_cannot_tell_apart() -> None:
+    trials = [
+        trial(10, [-5.0, -5.1], length=10),
+        trial(100, [-5.005, -5.105], length=14),
+        trial(1e5, [-5.4, -5.5], length=16),
+    ]
+    assert choose_kappa(standings(trials, 1000 / 30, blocks(16)))[0].candidate.kappa == 100
+    taken, reason = choose_kappa(standings(trials, 1000 / 30, None))
+    assert taken.candidate.kappa == 10
+    assert "decides alone" in reason
+
+
+def test_differences_are_judged_within_sessions() -> None:
+    """A constant difference counts although sessions differ widely; a difference that comes and goes does not."""
+    constant = standings([trial(1, [-3.0, -9.0, -6.0]), trial(2, [-3.05, -9.05, -6.05])], 33.0, None)
+    assert not constant[1].as_good
+    wavering = standings([trial(1, [-3.0, -9.0, -6.0]), trial(2, [-2.8, -9.2, -6.15])], 33.0, None)
+    assert wavering[1].behind == pytest.approx(0.05)
+    assert wavering[1].as_good
+
+
+def test_the_simplest_of_the_good_is_taken() -> None:
+    trials = [trial(1, [-5.0, -5.1]), trial(2, [-5.004, -5.104]), trial(3, [-5.5, -5.6])]
+    rows = standings(trials, 33.0, None)
+    assert choose_simplest(rows, "x", lambda c: -c.kappa)[0].candidate.kappa == 2
+
+
+def test_shared_frames_are_one_to_one() -> None:
+    ours = np.array([0, 0, 0, 0, 1, 1, 2, -5], np.int16)
+    theirs = np.array([5, 5, 5, 3, 3, 3, 3, 3], np.int16)
+    np.testing.assert_allclose(shared_frames(ours, theirs, 4), [0.75, 0.5, 0.0, 0.0])
+
+
+@pytest.fixture(scope="module")
+def data() -> ScanData:
+    drawn = [sample(MODEL, 400, seed)[1] for seed in range(4)]
+    drawn[3][100] = np.nan
+    whitening = fit_whitening(drawn[:3])
+    whitened = [whiten(whitening, x) for x in drawn]
+    train, held = assemble(list("abc"), whitened[:3], 2), assemble(["d"], whitened[3:], 2)
+    settings = Settings(StickyHDP(1.0), max_syllables=8)
+    kinds = [FIRST, replace(FIRST, num_lags=3), replace(FIRST, num_components=3)]
+    return scan_data(train, held, settings, Schedule(20, 10, 1), kinds)
+
+
+def test_every_candidate_is_judged_on_the_same_frames_and_numbers(data: ScanData) -> None:
+    """One syllable is one linear process; with fewer components the rest is one, too: the joint densities are alike.
+
+    Not equal: the first components do not see the past of the rest.
+    """
+    alone = replace(data, settings=replace(data.settings, max_syllables=1, learn_prior=False))
+    full, narrow = (run_trial(alone, replace(FIRST, num_lags=3, num_components=n)) for n in (4, 3))
+    assert full.frames.tolist() == narrow.frames.tolist() == [400 - 3 - 4]
+    assert narrow.held_out_per_frame == pytest.approx(full.held_out_per_frame, abs=0.1)
+    unfair = narrow.held_out - data.rest[3]
+    assert abs(float(unfair.sum()) / 393 - full.held_out_per_frame) > 0.5
+
+
+def test_restarts_are_compared(data: ScanData) -> None:
+    restarts = [run_trial(data, replace(FIRST, seed=seed)) for seed in range(3)]
+    agreement = compare_restarts(data, restarts)
+    assert agreement.expected.argmax() == agreement.best
+    np.testing.assert_array_equal(agreement.ami, agreement.ami.T)
+    assert (agreement.ami > 0.7).all()
+    assert len(agreement.stable) >= 3
+    assert compare_restarts(data, restarts[:1]).stable.size == 0
+
+
+def failing(shared: int, item: int) -> int:
+    """A job that fails on one item."""
+    if item == 2:
+        raise ConfigError("two")
+    return shared + item
+
+
+def test_jobs_come_back_in_order_and_failures_in_place() -> None:
+    results = list(Here().map(failing, 10, [1, 2, 3]))
+    assert results[0] == 11
+    assert results[2] == 13
+    assert isinstance(results[1], EtholoopError)
+
+
+@pytest.fixture
+def scores(tmp_path: Path) -> Path:
+    path = tmp_path / "scores.h5"
+    with h5py.File(path, "w") as file:
+        for index in range(5):
+            file[f"scores/s{index}"] = sample(MODEL, 300, seed=index)[1].astype(np.float32)
+    write_changepoints(
+        tmp_path / "cp.h5",
+        [SessionChanges(f"s{i}", np.arange(0, 10, 0.33), np.zeros(300)) for i in range(5)],
+        30.0,
+    )
+    return path
+
+
+def train(scores: Path, *more: str) -> dict[str, object]:
+    out = scores.with_name("m.model.h5")
+    quick = ["--max-syllables", "8", "--sweeps", "12", "--pcs", "4", "--lags", "2", "--threads", "1", "--restarts", "2"]
+    arguments = [str(scores), "--out", str(out), *quick, "--scan", "--json", *more]
+    result = CliRunner().invoke(train_command.command, arguments, catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    summary: dict[str, object] = json.loads(result.stdout)
+    return summary
+
+
+def test_scan_from_the_command_line(tmp_path: Path, scores: Path) -> None:
+    more = (
+        "--scan-kappa",
+        "10,1e8",
+        "--scan-pcs",
+        "2,4",
+        "--scan-student-t",
+        "--changepoints",
+        str(tmp_path / "cp.h5"),
+    )
+    summary = train(scores, *more)
+    scan: dict[str, object] = summary["scan"]  # type: ignore[assignment]
+    assert [stage["setting"] for stage in scan["stages"]] == ["kappa", "innovations", "components"]  # type: ignore[attr-defined]
+    assert scan["chosen"]["student_t"] is False  # type: ignore[index]
+    assert scan["stages"][0]["rows"][0]["duration_over_block"] > 0  # type: ignore[index]
+    bundle = load_bundle(tmp_path / "m.model.h5")
+    assert bundle.arhmm.num_dims == scan["chosen"]["pcs"]  # type: ignore[index]
+    assert "kappa" in bundle.provenance.notes
+    assert (tmp_path / "m.scan.png").stat().st_size > 10_000
+
+
+def test_without_changepoints_the_scan_says_what_decided(scores: Path) -> None:
+    scan: dict[str, object] = train(scores, "--scan-kappa", "10,100")["scan"]  # type: ignore[assignment]
+    assert "decides alone" in scan["stages"][0]["reason"]  # type: ignore[index]
+
+
+def test_a_scan_needs_held_out_sessions(scores: Path) -> None:
+    arguments = [str(scores), "--out", str(scores.with_name("m.model.h5")), "--scan", "--hold-out", "0", "--pcs", "4"]
+    with pytest.raises(ConfigError, match="none is held out"):
+        CliRunner().invoke(train_command.command, arguments, catch_exceptions=False)
+
+
+@pytest.mark.filterwarnings("default")
+def test_results_do_not_depend_on_who_computes_them(data: ScanData, tmp_path: Path) -> None:
+    """Trials and components from a scheduler's workers are those of this process, bit for bit; failures come back."""
+    results = open_all(tuple(write_results(tmp_path / f"{i}.h5", f"u{i}", crops(40, i)) for i in range(2)))[0]
+    learning = Learning(PixelFilter(), 80, (10.0, 100.0))
+    candidates = [FIRST, replace(FIRST, seed=1)]
+    with (
+        distributed.LocalCluster(
+            n_workers=2, threads_per_worker=1, processes=False, dashboard_address=None, protocol="tcp://"
+        ) as cluster,
+        open_workers(scheduler=cluster.scheduler_address) as workers,
+    ):
+        assert workers.count == 2
+        there = list(workers.map(run_trial, data, candidates))
+        moments = list(workers.map(session_moments, learning, results))
+        failed = list(workers.map(failing, 10, [1, 2]))
+    for ours, theirs in zip(Here().map(run_trial, data, candidates), there, strict=True):
+        assert isinstance(ours, Trial)
+        assert isinstance(theirs, Trial)
+        np.testing.assert_array_equal(ours.fit.model.ar_coefficients, theirs.fit.model.ar_coefficients)
+        np.testing.assert_array_equal(ours.held_out, theirs.held_out)
+    for session, theirs_of in zip(results, moments, strict=True):
+        assert not isinstance(theirs_of, EtholoopError)
+        np.testing.assert_array_equal(session_moments(learning, session).products, theirs_of.products)
+    assert failed[0] == 11
+    assert isinstance(failed[1], ConfigError)
+
+
+def test_a_scheduler_that_is_not_there_is_named() -> None:
+    with pytest.raises(ConfigError, match="no dask scheduler answers"), open_workers(1, "nonsense://x"):
+        pass

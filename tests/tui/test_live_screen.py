@@ -1,0 +1,296 @@
+"""The live screen driven by keys and by messages through real sockets."""
+
+import asyncio
+import shutil
+import tempfile
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+import zmq
+from textual.pilot import Pilot
+from textual.widgets import Input
+
+from rig.clock import ManualClock
+from rig.tui.dialogs import PulseQuestion
+from rig.tui.emergency import EmergencyLine
+from rig.tui.live import LiveApp
+from rig.tui.live_feed import LiveFeed
+from rig.tui.widgets import LinesPanel
+from tests.fake_rig import FRAME_NS, FakeRig, write_files
+
+
+@pytest.fixture
+def run_dir() -> Iterator[Path]:
+    path = Path(tempfile.mkdtemp(prefix="eth-"))
+    write_files(path)
+    yield path
+    shutil.rmtree(path, ignore_errors=True)
+
+
+class Rehearsal:
+    """A fake rig and a screen on one clock, turned by hand."""
+
+    def __init__(self, rig: FakeRig, app: LiveApp, pilot: Pilot[str], clock: ManualClock) -> None:
+        self.rig = rig
+        self.app = app
+        self.view = app.session.view
+        feed = app.session.source
+        assert isinstance(feed, LiveFeed)
+        self.feed = feed
+        self.pilot = pilot
+        self.clock = clock
+
+    async def until(self, condition: Callable[[], bool], also: Callable[[], None] = lambda: None) -> None:
+        for _ in range(2000):
+            if condition():
+                return
+            also()
+            self.rig.serve()
+            self.app.session.tick()
+            await asyncio.sleep(0.001)
+        raise AssertionError("it did not come to this")
+
+    async def play(self, frames: int) -> None:
+        """Let frames pass, all of them seen by the screen, and have everything redrawn."""
+        for _ in range(frames):
+            self.clock.advance_ns(FRAME_NS)
+            self.rig.step()
+        last = self.rig.frame_index
+        await self.until(lambda: self.view.syllables is not None and self.view.syllables.frame_index == last)
+        await self.settle()
+
+    async def settle(self) -> None:
+        for _ in range(8):
+            self.app.session.tick()
+        await self.pilot.pause()
+
+    @property
+    def emergency(self) -> EmergencyLine:
+        assert self.app.emergency is not None
+        return self.app.emergency
+
+    def said(self, panel: str) -> str:
+        return self.app.session.query_one(f"#{panel}", LinesPanel).text()
+
+    def commands(self, process: str) -> list[str]:
+        return [command.name for addressee, command in self.rig.commands if addressee == process]
+
+
+@asynccontextmanager
+async def rehearsal(run_dir: Path, size: tuple[int, int] = (120, 40), control: bool = True) -> AsyncIterator[Rehearsal]:
+    clock = ManualClock()
+    context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+    rig = FakeRig(run_dir, clock, context)
+    app = LiveApp(run_dir, clock, plain=False, control=control)
+    try:
+        async with app.run_test(size=size) as pilot:
+            stage = Rehearsal(rig, app, pilot, clock)
+            await stage.until(lambda: stage.feed.hears_all, rig.probe)
+            yield stage
+    finally:
+        rig.close()
+        context.destroy(linger=0)
+
+
+@pytest.mark.parametrize("size", [(80, 24), (120, 40), (200, 60)])
+async def test_the_session_is_shown(run_dir: Path, size: tuple[int, int]) -> None:
+    async with rehearsal(run_dir, size) as stage:
+        await stage.play(40)
+        stage.rig.trial("pulse", "", 0.9, stage.clock.now_ns())
+        stage.rig.trial("catch", "", 0.9, stage.clock.now_ns())
+        await stage.until(lambda: stage.view.commands["executed"] >= 1)
+        await stage.settle()
+        assert "stimulation" in stage.said("head")
+        assert "▸ 3 rear" in stage.said("syllables")
+        assert "still" in stage.said("syllables")
+        assert "rear-laser" in stage.said("side")
+        assert all(f"● {process}" in stage.said("side") for process in ("camera", "online", "recorder"))
+        assert "30.0 Hz" in stage.said("side")
+        assert "▲" in stage.said("syllables").splitlines()[-1].split("│")[1]
+        assert "EMERGENCY STOP" in stage.said("keys")
+        assert "no alerts" in stage.said("alerts")
+        shot = stage.app.export_screenshot()
+        assert "▀" * 10 in shot, "pictures are drawn"
+
+
+async def test_emergency_stop_goes_to_the_online_process_and_its_time_is_shown(run_dir: Path) -> None:
+    async with rehearsal(run_dir) as stage:
+        await stage.play(6)
+        await stage.pilot.press("exclamation_mark")
+        await stage.until(lambda: stage.view.state == "stopped")
+        assert stage.commands("online") == ["emergency_stop"]
+        shown = [part for line in stage.app.session.query_one("#head", LinesPanel)._lines for part in line]
+        assert not any(role == "good" for _, role in shown), "what is shown as armed is gone at once"
+        await stage.settle()
+        assert "confirmed" in stage.said("head")
+        assert not stage.rig.armed
+        await stage.pilot.press("a")
+        await stage.until(lambda: stage.rig.armed)
+        stage.clock.advance_ns(FRAME_NS)
+        await stage.play(4)
+        assert stage.view.state == "armed"
+
+
+async def test_emergency_stop_works_while_a_note_is_typed(run_dir: Path) -> None:
+    async with rehearsal(run_dir) as stage:
+        await stage.play(3)
+        await stage.pilot.press("n", "h", "exclamation_mark")
+        await stage.until(lambda: stage.view.state == "stopped")
+        assert stage.app.screen.query_one(Input).value == "h"
+
+
+async def test_emergency_stop_without_an_answer_says_so(run_dir: Path) -> None:
+    async with rehearsal(run_dir) as stage:
+        stage.emergency.timeouts_ms = {"online": 5, "supervisor": 5}
+        await stage.pilot.press("exclamation_mark")
+        for _ in range(2000):
+            if stage.view.stopped_ns is not None:
+                break
+            await asyncio.sleep(0.001)
+        await stage.settle()
+        assert "NOT CONFIRMED" in stage.said("head")
+        assert "emergency stop" in stage.said("alerts")
+
+
+async def test_the_supervisor_is_the_second_path(run_dir: Path) -> None:
+    async with rehearsal(run_dir) as stage:
+        stage.emergency.timeouts_ms["online"] = 5
+        stage.rig.deaf.add("online")
+        await stage.pilot.press("exclamation_mark")
+        await stage.until(lambda: stage.view.state == "stopped")
+        assert stage.commands("supervisor") == ["emergency_stop"]
+
+
+async def test_a_note_is_sent_with_its_text(run_dir: Path) -> None:
+    async with rehearsal(run_dir) as stage:
+        await stage.pilot.press("n", *"wet", "enter")
+        await stage.until(lambda: bool(stage.rig.commands))
+        process, command = stage.rig.commands[0]
+        assert (process, command.name, command.text) == ("supervisor", "note", "wet")
+        await stage.pilot.press("n", *"no", "escape")
+        await stage.settle()
+        assert len(stage.rig.commands) == 1
+
+
+async def test_pause_and_disarm(run_dir: Path) -> None:
+    async with rehearsal(run_dir) as stage:
+        await stage.play(4)
+        await stage.pilot.press("p")
+        await stage.until(lambda: stage.rig.paused)
+        await stage.play(4)
+        assert stage.view.state == "paused"
+        await stage.pilot.press("p")
+        await stage.until(lambda: not stage.rig.paused)
+        await stage.play(4)
+        await stage.pilot.press("a")
+        await stage.until(lambda: not stage.rig.armed)
+        assert stage.commands("online") == ["pause", "resume", "disarm"]
+
+
+async def test_a_test_pulse_is_asked_for_and_confirmed(run_dir: Path) -> None:
+    async with rehearsal(run_dir) as stage:
+        await stage.play(3)
+        for answer in ("n", "escape", "x", "1"):
+            await stage.pilot.press("t")
+            await stage.pilot.pause()
+            assert isinstance(stage.app.screen, PulseQuestion)
+            await stage.pilot.press(answer)
+            if answer == "x":
+                assert isinstance(stage.app.screen, PulseQuestion), "any other key is no answer"
+                await stage.pilot.press("escape")
+        await stage.until(lambda: bool(stage.rig.commands))
+        ((process, command),) = stage.rig.commands
+        assert (process, command.name, command.text) == ("online", "test_pulse", "confirmed laser")
+
+
+@pytest.mark.parametrize("key", ["q", "ctrl+c"])
+async def test_ending_asks_first(run_dir: Path, key: str) -> None:
+    async with rehearsal(run_dir) as stage:
+        await stage.play(3)
+        await stage.pilot.press(key)
+        await stage.pilot.pause()
+        await stage.pilot.press("n")
+        await stage.settle()
+        assert stage.rig.commands == []
+        await stage.pilot.press(key)
+        await stage.pilot.pause()
+        await stage.pilot.press("y")
+        await stage.until(lambda: stage.rig.stopped)
+        assert stage.commands("supervisor") == ["stop"]
+
+
+async def test_detaching_leaves_the_session_alone(run_dir: Path) -> None:
+    async with rehearsal(run_dir) as stage:
+        await stage.play(3)
+        await stage.pilot.press("q")
+        await stage.pilot.pause()
+        await stage.pilot.press("d")
+        await stage.pilot.pause()
+        assert stage.app.return_value == "detached; the session goes on"
+        assert stage.rig.commands == []
+
+
+async def test_who_may_only_look_changes_nothing(run_dir: Path) -> None:
+    async with rehearsal(run_dir, control=False) as stage:
+        await stage.play(3)
+        assert "view only" in stage.said("keys")
+        await stage.pilot.press("a", "p", "n", "exclamation_mark", "f12", "enter", "q")
+        await stage.pilot.pause()
+        assert stage.rig.commands == []
+        assert stage.app.return_value is not None
+
+
+async def test_alerts_stay_until_acknowledged(run_dir: Path) -> None:
+    async with rehearsal(run_dir) as stage:
+        await stage.play(3)
+        stage.rig.event("camera", "alert", "USB link is slow")
+        await stage.until(lambda: bool(stage.view.alerts.open))
+        await stage.play(30)
+        assert "USB link is slow" in stage.said("alerts")
+        await stage.pilot.press("x")
+        await stage.settle()
+        assert "no alerts" in stage.said("alerts")
+
+
+async def test_the_screen_goes_when_the_session_ends(run_dir: Path) -> None:
+    async with rehearsal(run_dir) as stage:
+        await stage.play(3)
+        stage.rig.end()
+        await stage.until(lambda: bool(stage.view.ended))
+        await stage.settle()
+        assert stage.view.ended == "the session ended: the protocol is over"
+        assert "ENDED" in stage.view.state.upper()
+        await stage.pilot.press("q")
+        await stage.pilot.pause()
+        assert stage.app.return_value == stage.view.ended
+
+
+async def test_the_screen_goes_when_the_session_vanishes(run_dir: Path) -> None:
+    async with rehearsal(run_dir) as stage:
+        await stage.play(3)
+        stage.clock.advance_ns(7_000_000_000)
+        await stage.until(lambda: bool(stage.view.ended))
+        assert "nothing is heard" in stage.view.ended
+
+
+async def test_a_screen_that_comes_late_counts_only_what_it_missed_itself(run_dir: Path) -> None:
+    async with rehearsal(run_dir) as stage:
+        for publisher in stage.rig.publishers.values():
+            publisher.sequence += 500
+        await stage.play(5)
+        assert stage.feed.lost == 0
+        stage.rig.publishers["syllables"].sequence += 2
+        await stage.play(1)
+        assert stage.feed.lost == 2
+
+
+@pytest.mark.parametrize("times", [1, 2])
+async def test_light_and_plain_colours(run_dir: Path, times: int) -> None:
+    async with rehearsal(run_dir) as stage:
+        await stage.play(3)
+        await stage.pilot.press(*["f2"] * times)
+        await stage.play(3)
+        assert stage.app.palette.name == ("light", "plain")[times - 1]
+        assert ("▀" * 10 in stage.app.export_screenshot()) is (times == 1)
