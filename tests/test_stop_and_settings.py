@@ -81,11 +81,13 @@ def test_no_pulse_is_written_behind_a_stop(attach: Callable[[EmulatedSerialBoard
     meddler = Meddler(driver._limits.keeper)
     meddler.stop = threading.Thread(target=driver.stop)
     driver._limits = meddler
+    before = len(attached.heard)
     driver.pulse(PulseTrain(0, 10_000, 0, 1), 100_000)
     meddler.stop.join(WAIT_S)
     wait_until(lambda: bool(driver.receipts()), "a receipt")
+    wait_until(lambda: bytes([MENU, ABORT]) in attached.heard[before:], "the stop at the board")
     trigger, abort = (attached.heard.rfind(bytes([MENU, word])) for word in (TRIGGER, ABORT))
-    assert trigger < abort
+    assert before <= trigger < abort
     assert not driver.armed
     driver.close()
 
