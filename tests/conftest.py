@@ -10,21 +10,20 @@ import pytest
 from hypothesis import settings
 
 from tests import rigs
+from tests.real_data import BUILD_MOUSE_DEPTH
 
 settings.register_profile("etholoop", deadline=None, derandomize=True)
 settings.load_profile("etholoop")
-
-REAL = Path("../shared/data/mouse-depth/build.py")
 
 
 @pytest.fixture(scope="session")
 def real_recording(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A session folder with 900 frames of a real mouse (390 MB); give its tests `xdist_group("real recording")`, so
     that it is built once."""
-    if not REAL.exists():
-        pytest.skip(f"{REAL} is absent: the real recording cannot be built")
+    if not BUILD_MOUSE_DEPTH.exists():
+        pytest.skip(f"{BUILD_MOUSE_DEPTH} is absent: the real recording cannot be built")
     folder = tmp_path_factory.mktemp("real")
-    subprocess.run([sys.executable, REAL, folder], check=True)
+    subprocess.run([sys.executable, BUILD_MOUSE_DEPTH, folder], check=True)
     return folder
 
 

@@ -1,7 +1,5 @@
 """Scores are those of the published chain: against a plain reference, and against published scores."""
 
-from pathlib import Path
-
 import h5py
 import numpy as np
 import pytest
@@ -10,8 +8,8 @@ from scipy import ndimage
 from online import projection
 from online.errors import ConfigError
 from online.model import PixelFilter, Projection
+from tests.real_data import MOSEQ, needs_moseq
 
-PUBLISHED = Path(__file__).parents[1] / "../shared/data/moseq"
 UUID = "5c72bf30-9596-4d4d-ae38-db9a7a28e912"
 DISC = np.hypot(*np.mgrid[-4:5, -4:5]) < 4.3
 
@@ -62,13 +60,13 @@ def test_components_of_another_size_are_refused() -> None:
         projection.init(Projection(np.ones((2, 100), np.float32), None, PixelFilter()), 80)
 
 
-@pytest.mark.skipif(not PUBLISHED.exists(), reason="published MoSeq files are not here")
+@needs_moseq
 def test_published_scores_are_reproduced() -> None:
-    with h5py.File(PUBLISHED / "pca.h5") as file:
+    with h5py.File(MOSEQ / "pca.h5") as file:
         components = file["components"][:]
-    with h5py.File(PUBLISHED / "results_00.h5") as file:
+    with h5py.File(MOSEQ / "results_00.h5") as file:
         frames = file["frames"][:]
-    with h5py.File(PUBLISHED / "pca_scores.h5") as file:
+    with h5py.File(MOSEQ / "pca_scores.h5") as file:
         rows, numbers = file[f"scores/{UUID}"][:], file[f"scores_idx/{UUID}"][:]
     # The published yaml says 1.0 for y, but its filter blurred by 1.5 in both.
     state = projection.init(Projection(components, None, PixelFilter(blur_sigma_x_px=1.5, blur_sigma_y_px=1.5)), 80)

@@ -11,9 +11,9 @@ from online.files.tables import is_missing
 from rig.cameras.convert import convert
 from rig.clock import ManualClock
 from rig.main import main
+from tests.real_data import MOSEQ
 from tests.rigs import RigFiles, edges, run
 
-MOSEQ = Path("../shared/data/moseq")
 NUM_FRAMES = 900
 GAPS = [5, 3, 2]
 PROTOCOL = """

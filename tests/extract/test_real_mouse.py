@@ -16,14 +16,14 @@ from online.arena_calibration import calibrate, warnings
 from online.extracted import Extracted
 from online.files.moseq_folder import KINECT2_INTRINSICS, open_recording
 from online.model import ExtractionSettings
+from tests.real_data import RESULTS, needs_moseq
 
-PUBLISHED = Path("../shared/data/moseq/results_00.h5")
 ORIGIN = (115, 99)  # column and row of the published region's bounding box
 SENSOR_SD_MM = 1.5
 
 pytestmark = [
     pytest.mark.xdist_group("real recording"),
-    pytest.mark.skipif(not PUBLISHED.exists(), reason=f"{PUBLISHED} is absent: nothing to compare with"),
+    needs_moseq,
 ]
 
 
@@ -60,7 +60,7 @@ def same_body(found: Extracted, published: np.ndarray) -> float:
 def test_a_real_mouse_is_found_where_it_was(
     real_recording: Path, convention: Literal["etholoop", "moseq2"], noise: float
 ) -> None:
-    with h5py.File(PUBLISHED) as file:
+    with h5py.File(RESULTS) as file:
         crops, published = file["frames"][:], {name: data[:] for name, data in file["scalars"].items()}
     with open_recording(real_recording) as recording:
         steps = np.diff(recording.slot_indices(), prepend=-1)
@@ -98,7 +98,7 @@ def test_a_real_mouse_is_found_where_it_was(
 
 
 def test_published_scalars_follow_from_published_pixels() -> None:
-    with h5py.File(PUBLISHED) as file:
+    with h5py.File(RESULTS) as file:
         published = {name: data[:].astype(float) for name, data in file["scalars"].items()}
         true_depth = float(file["metadata/extraction/true_depth"][()])
     computed = moseq2_scalars(published, true_depth)

@@ -23,9 +23,9 @@ from online.files.bundle import load_bundle
 from online.files.names import save_names
 from online.model import ARHMM, Array, PixelFilter, Projection, Whitening
 from online.simulation.arhmm import random_arhmm
+from tests.real_data import MOSEQ, needs_moseq
 
 SIZE, D, K, LAGS = 40, 4, 6, 3
-REAL = Path("../shared/data/moseq")
 OPTIONS = ImportOptions(frame_rate_hz=30.0, pseudo_count=1.0)
 
 
@@ -331,11 +331,11 @@ def test_a_bundle_is_not_written_where_it_cannot_be_found(folder: Folder, tmp_pa
             CliRunner().invoke(import_command, arguments(folder, out), catch_exceptions=False)
 
 
-@pytest.mark.skipif(not REAL.exists(), reason="real MoSeq files are not at ../shared/data/moseq")
+@needs_moseq
 def test_published_labels_are_reproduced_on_every_testable_frame(tmp_path: Path) -> None:
     out = tmp_path / "mock.model.h5"
     names = {"pca": "pca.h5", "scores": "pca_scores.h5", "model": "mock_model.p", "results": "results_00.h5"}
-    words = [word for option, name in names.items() for word in (f"--{option}", str(REAL / name))]
+    words = [word for option, name in names.items() for word in (f"--{option}", str(MOSEQ / name))]
     done = CliRunner().invoke(import_command, [*words, "--out", str(out)], catch_exceptions=False)
     assert "1784 of 1784 testable labels (100.0 %)" in done.output
     bundle = load_bundle(out)

@@ -1,7 +1,5 @@
 """The real model over the real crops, frame by frame, as at the rig: every published label comes out."""
 
-from pathlib import Path
-
 import h5py
 import numpy as np
 import pytest
@@ -10,24 +8,24 @@ from offline.model_import import ImportOptions, MoseqFiles, import_model
 from offline.moseq_model import read_moseq_model
 from online import decoder, projection
 from online.model import ModelBundle
+from tests.real_data import MOSEQ, needs_moseq
 
-REAL = Path("../shared/data/moseq")
-pytestmark = pytest.mark.skipif(not REAL.exists(), reason="real MoSeq files are not at ../shared/data/moseq")
+pytestmark = needs_moseq
 
 
 @pytest.fixture(scope="module")
 def bundle() -> ModelBundle:
     names = ("pca.h5", "pca.yaml", "pca_scores.h5", "mock_model.p", "results_00.h5")
-    return import_model(MoseqFiles(*(REAL / name for name in names)), ImportOptions(30.0, 1.0))
+    return import_model(MoseqFiles(*(MOSEQ / name for name in names)), ImportOptions(30.0, 1.0))
 
 
 def test_labels_are_the_likeliest_syllables_of_the_crops_streamed(bundle: ModelBundle) -> None:
     assert bundle.projection is not None
-    with h5py.File(REAL / "results_00.h5") as file:
+    with h5py.File(MOSEQ / "results_00.h5") as file:
         uuid, crops = file["metadata/uuid"][()].decode(), file["frames"][()]
-    with h5py.File(REAL / "pca_scores.h5") as file:
+    with h5py.File(MOSEQ / "pca_scores.h5") as file:
         frame_of_row, published = file["scores_idx"][uuid][()], file["scores"][uuid][:, : bundle.arhmm.num_dims]
-    labels = read_moseq_model(REAL / "mock_model.p").labels[uuid]
+    labels = read_moseq_model(MOSEQ / "mock_model.p").labels[uuid]
     projecting = projection.init(bundle.projection, crops.shape[1])
     state = decoder.init(bundle.arhmm, bundle.whitening, missing_lags="skip")
     spread, elapsed, right, errors = np.nanstd(published, axis=0), 0, [], []
@@ -48,9 +46,9 @@ def test_labels_are_the_likeliest_syllables_of_the_crops_streamed(bundle: ModelB
 
 def test_filtering_and_filled_lags_agree_with_the_published_labels(bundle: ModelBundle) -> None:
     """The filter weighs the estimated transitions too; filling gives dropped frames' followers evidence as well."""
-    with h5py.File(REAL / "pca_scores.h5") as file:
+    with h5py.File(MOSEQ / "pca_scores.h5") as file:
         sessions = {uuid: np.asarray(d[:, : bundle.arhmm.num_dims], np.float64) for uuid, d in file["scores"].items()}
-    labels = read_moseq_model(REAL / "mock_model.p").labels
+    labels = read_moseq_model(MOSEQ / "mock_model.p").labels
     for uuid, scores in sessions.items():
         state, agree = decoder.init(bundle.arhmm, bundle.whitening), []
         for row, label in zip(scores, labels[uuid], strict=True):

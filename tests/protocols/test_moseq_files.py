@@ -25,11 +25,10 @@ from online.simulation.settings import SimulationSettings
 from rig.main import main
 from tests.offline.test_model_import import moseq_form
 from tests.protocols.posture_sessions import STEP, fitted_model, held_out
+from tests.real_data import MOSEQ, needs_moseq
 from tests.rigs import tiny_model
 from tests.training.results_files import crops, write_results
 
-REAL = Path("../shared/data/moseq")
-needs_real = pytest.mark.skipif(not REAL.exists(), reason="real MoSeq files are not at ../shared/data/moseq")
 PROTOCOL = """
 [session]
 name = "moseq"
@@ -162,19 +161,19 @@ def test_labels_of_a_moseq2_model_file_serve_as_reference(capsys: pytest.Capture
 def real_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The published model, as a bundle."""
     names = ("pca.h5", "pca.yaml", "pca_scores.h5", "mock_model.p", "results_00.h5")
-    bundle = import_model(MoseqFiles(*(REAL / name for name in names)), ImportOptions(30.0, 1.0))
+    bundle = import_model(MoseqFiles(*(MOSEQ / name for name in names)), ImportOptions(30.0, 1.0))
     path = tmp_path_factory.mktemp("real") / "real.model.h5"
     save_bundle(path, bundle)
     return path
 
 
-@needs_real
+@needs_moseq
 def test_a_real_recording_gives_much_the_same_from_crops_and_from_scores(
     capsys: pytest.CaptureFixture[str], real_model: Path, tmp_path: Path
 ) -> None:
-    from_crops = replayed(capsys, REAL / "results_00.h5", real_model, tmp_path)
+    from_crops = replayed(capsys, MOSEQ / "results_00.h5", real_model, tmp_path)
     from_scores = tmp_path / "one.h5"
-    with h5py.File(REAL / "pca_scores.h5") as source, h5py.File(from_scores, "w") as file:
+    with h5py.File(MOSEQ / "pca_scores.h5") as source, h5py.File(from_scores, "w") as file:
         source.copy(f"scores/{from_crops['subject']}", file.create_group("scores"))
     again = replayed(capsys, from_scores, real_model, tmp_path)
     crops_pulses, scores_pulses = (result["rules"]["target"]["pulses"] for result in (from_crops, again))
@@ -182,18 +181,18 @@ def test_a_real_recording_gives_much_the_same_from_crops_and_from_scores(
     assert abs(crops_pulses - scores_pulses) <= 3  # moseq2 rounds each gap down: its scores lack two dropped frames
 
 
-@needs_real
+@needs_moseq
 def test_a_real_recording_is_refused_where_it_trained_and_judged_where_it_did_not(
     capsys: pytest.CaptureFixture[str], real_model: Path, tmp_path: Path
 ) -> None:
     for name in ("results_00.h5", "pca_scores.h5"):
-        code, _, err = run(capsys, "calibrate", real_model, REAL / name, "--out", tmp_path / "out")
+        code, _, err = run(capsys, "calibrate", real_model, MOSEQ / name, "--out", tmp_path / "out")
         assert code == 2
         assert "calibrate on recordings that the model has never seen" in err
     unknown = tmp_path / "real.model.h5"
     save_bundle(unknown, without_provenance(real_model))
-    words = ("--labels", REAL / "mock_model.p", "--targets", 2, "--out", tmp_path / "out", "--json")
-    code, text, err = run(capsys, "calibrate", unknown, REAL / "results_00.h5", *words)
+    words = ("--labels", MOSEQ / "mock_model.p", "--targets", 2, "--out", tmp_path / "out", "--json")
+    code, text, err = run(capsys, "calibrate", unknown, MOSEQ / "results_00.h5", *words)
     assert code == 0, err
     rows = {row["rule"]: row for row in json.loads(text)["rows"] if row["target"] == "46"}
     assert rows["published"]["bouts"] > 10

@@ -18,8 +18,8 @@ from online.arena_calibration import calibrate
 from online.model import ExtractionSettings
 from online.simulation.mouse import init, step
 from online.simulation.settings import SimulationSettings
+from tests.real_data import RESULTS
 
-REAL = Path("../shared/data/moseq/results_00.h5")
 NUM_FRAMES, FIRST_REAL = 240, 130
 COLOURS = {"cmap": "jet", "vmin": 0, "vmax": 60}
 
@@ -76,7 +76,7 @@ def main() -> None:
     """Draw what the file's ending asks for."""
     mpl.use("Agg")
     out, seed = Path(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else 3
-    with h5py.File(REAL) as file:
+    with h5py.File(RESULTS) as file:
         real = file["frames"][FIRST_REAL : FIRST_REAL + NUM_FRAMES]
     crops, names = simulated_crops(seed)
     (draw_clip if out.suffix == ".gif" else draw_sheet)(out, real, crops, names)

@@ -1,7 +1,5 @@
 """The simulated animal and sensor beside a real recording (Kinect v2, 900 frames), measured without the renderer."""
 
-from pathlib import Path
-
 import h5py
 import numpy as np
 import pytest
@@ -9,10 +7,10 @@ from numpy.typing import NDArray
 
 from online.simulation.mouse import init, step
 from online.simulation.settings import SimulationSettings
+from tests.real_data import RESULTS, needs_moseq
 from tests.simulation.mice import find
 
-RESULTS = Path("../shared/data/moseq/results_00.h5")
-pytestmark = pytest.mark.skipif(not RESULTS.exists(), reason="the real recording is not here (../shared/data/moseq)")
+pytestmark = needs_moseq
 
 KINECT = SimulationSettings(width=512, height=424, focal_px=365.5, floor_distance_mm=673.5, seed=1)
 FIRST_GOOD_FRAME = 10

@@ -18,9 +18,9 @@ from offline.changepoints import (
 from offline.changepoints_command import command
 from offline.results import open_results, read_crops
 from online.errors import FileFormatError
+from tests.real_data import MOSEQ, needs_moseq
 from tests.training.results_files import crops, write_results
 
-REAL = Path("../shared/data/moseq")
 CHANGES = [40, 75, 100, 160]
 
 
@@ -101,14 +101,14 @@ def test_command_writes_the_published_layout(tmp_path: Path) -> None:
         read_changepoints(picture)
 
 
-@pytest.mark.skipif(not REAL.exists(), reason="real recordings are not at ../shared/data")
+@needs_moseq
 @pytest.mark.parametrize("seed", [0, 1, 2])
 def test_published_changepoints_are_met(seed: int) -> None:
     settings = ChangepointSettings(compatible=True, seed=seed)
-    session = open_results(REAL / "results_00.h5", "floor")
+    session = open_results(MOSEQ / "results_00.h5", "floor")
     trace = change_trace(project(read_crops(session), settings), session.slots, settings)
     points = changepoints(trace, settings.threshold)
-    with h5py.File(REAL / "changepoints.h5") as file:
+    with h5py.File(MOSEQ / "changepoints.h5") as file:
         published = file["cps/5c72bf30-9596-4d4d-ae38-db9a7a28e912"][:, 0] * file["metadata/fps"][()]
         theirs = file["cps_score/5c72bf30-9596-4d4d-ae38-db9a7a28e912"][:]
     np.testing.assert_array_equal(np.isnan(trace), np.isnan(theirs))

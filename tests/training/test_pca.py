@@ -18,11 +18,10 @@ from offline.workers import Here
 from online.errors import ConfigError, EtholoopError, FileFormatError
 from online.model import PixelFilter
 from online.projection import blur_matrix
+from tests.real_data import MOSEQ, needs_moseq
 from tests.training.results_files import crops, write_results
 
-REAL = Path("../shared/data/moseq")
 LIMITS_MM = (10.0, 255.0)
-needs_real = pytest.mark.skipif(not REAL.exists(), reason="real recordings are not at ../shared/data")
 
 
 def learned(frames: np.ndarray, chunk: int, count: int = 5):  # type: ignore[no-untyped-def]
@@ -127,17 +126,17 @@ def test_bad_results_get_clear_errors(tmp_path: Path) -> None:
         run_pca(tmp_path, good, Path(shutil.copy(good, tmp_path / "b.h5")))
 
 
-@needs_real
+@needs_moseq
 def test_components_span_those_published_for_the_real_mouse(tmp_path: Path) -> None:
-    result = run_pca(tmp_path, REAL / "results_00.h5", options=("--components", "20", "--dropped-frames", "floor"))
+    result = run_pca(tmp_path, MOSEQ / "results_00.h5", options=("--components", "20", "--dropped-frames", "floor"))
     assert result.exit_code == 0
-    with h5py.File(tmp_path / "pca.h5") as ours, h5py.File(REAL / "pca.h5") as theirs:
+    with h5py.File(tmp_path / "pca.h5") as ours, h5py.File(MOSEQ / "pca.h5") as theirs:
         overlap = np.abs(ours["components"][:10] @ theirs["components"][:10].T)
         ratio = ours["explained_variance_ratio"][:10] / theirs["explained_variance_ratio"][:10]
     assert np.diag(overlap)[:5].min() > 0.995
     assert np.diag(overlap).min() > 0.98
     assert np.abs(ratio - 1).max() < 0.1
-    with h5py.File(tmp_path / "scores.h5") as ours, h5py.File(REAL / "pca_scores.h5") as theirs:
+    with h5py.File(tmp_path / "scores.h5") as ours, h5py.File(MOSEQ / "pca_scores.h5") as theirs:
         uuid = "5c72bf30-9596-4d4d-ae38-db9a7a28e912"
         np.testing.assert_array_equal(ours["scores_idx"][uuid], theirs["scores_idx"][uuid])
 
