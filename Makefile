@@ -3,11 +3,14 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help setup demo test soak check clean
+PYTEST := $(BIN)/python -m pytest --dist loadgroup
+
+.PHONY: help setup demo test test-failed soak check clean
 
 help:
 	@echo "make demo    set up, then run the closed loop on a simulated mouse (two minutes)"
 	@echo "make test    set up, then check style, types, imports and run the tests (ten minutes)"
+	@echo "make test-failed  the tests that failed last, once more, one at a time"
 	@echo "make soak    the long tests"
 	@echo "make check   style, types and import contracts only"
 	@echo "make clean   remove the virtual environment and caches"
@@ -34,11 +37,15 @@ check: setup
 
 test: check
 	@echo "== test: the whole suite"
-	$(BIN)/python -m pytest -m "not soak" -n 2 --dist loadgroup
+	$(PYTEST) -m "not soak" -n 2
+
+test-failed: check
+	@echo "== test-failed: what failed last, one at a time; a test that passes now leaned on the machine's load: mend it"
+	$(PYTEST) -m "not soak" -n 0 -v --last-failed --last-failed-no-failures none
 
 soak: setup
 	@echo "== soak: the long tests"
-	$(BIN)/python -m pytest -m soak -n 2 --dist loadgroup
+	$(PYTEST) -m soak -n 2
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis
