@@ -2,7 +2,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-
+EXTRAS ?= dev
 PYTEST := $(BIN)/python -m pytest --dist loadgroup
 
 .PHONY: help setup demo test test-failed soak check clean
@@ -19,7 +19,7 @@ $(VENV)/.setup-done: pyproject.toml
 	@echo "== set-up: a virtual environment in $(VENV) with everything Etholoop needs (one to three minutes, once)"
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Etholoop needs Python 3.11 or later; say PYTHON=/path/to/python3.11 make ..." >&2; exit 1; }
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[dev]"
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[$(EXTRAS)]"
 	@touch $@
 
 setup: $(VENV)/.setup-done
