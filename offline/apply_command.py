@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from offline.arhmm.labelling import Method, label
 from offline.command_line import gather, progress_bar, say
-from offline.dataset import Selection, open_dataset
+from offline.dataset import open_dataset
+from offline.dataset_files import Selection
 from offline.scores import ScoredSession
 from online.emission import whiten
 from online.files.bundle import load_bundle

@@ -16,7 +16,8 @@ from offline.arhmm.transitions import StickyHDP
 from offline.command_line import gather, progress_bar, say
 from offline.comparison.cross_likelihood import CrossLikelihood, control, cross_likelihood, threshold
 from offline.comparison.families import AR_HMM, FAMILIES, FamilyData, FamilyFit, fit_family
-from offline.dataset import Selection, hold_out, open_dataset
+from offline.dataset import hold_out, open_dataset
+from offline.dataset_files import Selection
 from offline.training import prepare
 from offline.training_pictures import COLOURS, save_figure
 from offline.workers import Workers, open_workers

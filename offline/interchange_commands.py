@@ -9,7 +9,8 @@ import click
 
 from offline.arhmm.labelling import Method
 from offline.command_line import gather, say
-from offline.dataset import Selection, open_dataset
+from offline.dataset import open_dataset
+from offline.dataset_files import Selection
 from offline.model_export import ExportOptions, export_model, write_model, write_scores
 from offline.model_merge import alike, merge, ready
 from offline.scores import ScoredSession

@@ -123,11 +123,13 @@ def info_command(path: Path, as_json: bool) -> None:
         click.echo(json.dumps(facts, indent=2))
         return
     for name, value in facts.items():
-        if name not in ("syllables", "notes", "data_sha256", "versions"):
+        if name not in ("syllables", "notes", "data_sha256", "versions", "held_out_sha256"):
             click.echo(f"{name.replace('_', ' '):24} {'none' if value is None else value}")
+    held = facts["held_out_sha256"]
+    click.echo(f"{'held-out sessions':24} {'not recorded' if held is None else ', '.join(sorted(held)) or 'none'}")
     for line in facts["notes"]:
         click.echo(f"  {line}")
-    click.echo("most used syllables:")
+    click.echo("most used syllables: share of frames, mean bout by the transition matrix (bouts of labels differ)")
     for row in facts["syllables"][:10]:
         name = f"  {row['name']}" if row["name"] else ""
         click.echo(f"{row['syllable']:6}  {100 * row['usage']:5.1f} %  {row['mean_duration_ms']:6.0f} ms{name}")
@@ -156,6 +158,7 @@ def describe(path: Path) -> dict[str, Any]:
         "pseudo_count": provenance.pseudo_count,
         "seed": provenance.seed,
         "data_sha256": provenance.data_sha256,
+        "held_out_sha256": provenance.held_out_sha256,
         "versions": provenance.versions,
         "notes": provenance.notes.splitlines(),
         "syllables": _syllable_rows(bundle, load_names(path, arhmm.num_syllables)),

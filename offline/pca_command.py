@@ -3,6 +3,7 @@
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Literal
 
 import click
 import h5py
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 from rich.progress import Progress
 
 from offline.command_line import gather, progress_bar, say
+from offline.dataset import hold_out
 from offline.pca.components import Components, projection_of, write_components
 from offline.pca.learning import Learning, learn
 from offline.pca.scoring import score_session, scorer
@@ -38,6 +40,9 @@ class PcaOptions:
     components: int
     dropped_frames: SlotRule
     mm_per_crop_pixel: float | None
+    hold_out: float
+    hold_out_by: Literal["session", "subject"]
+    seed: int
     workers: int
     scheduler: str | None
     as_json: bool
@@ -56,6 +61,15 @@ class PcaOptions:
     help="How gaps in time stamps are counted; floor: as moseq2-pca, which often misses one.",
 )
 @click.option("--mm-per-crop-pixel", type=float, help="Where the results do not say it.")
+@click.option(
+    "--hold-out",
+    default=0.0,
+    show_default=True,
+    type=click.FloatRange(0, 0.9),
+    help="Share of sessions scored only: those that 'etholoop train' holds out by the same three options.",
+)
+@click.option("--hold-out-by", type=click.Choice(["session", "subject"]), default="session", show_default=True)
+@click.option("--seed", default=0, show_default=True, help="Of the draw of --hold-out.")
 @click.option("--workers", default=1, show_default=True, type=click.IntRange(1), help="Processes.")
 @click.option("--scheduler", help="Address of a dask scheduler whose workers see the same files.")
 @click.option("--json", "as_json", is_flag=True, help="Print the summary for programs.")
@@ -70,27 +84,45 @@ def command(options: PcaOptions) -> None:
     for complaint in complaints:
         say(f"skipped: {complaint}")
     extraction, rate = _agreed(sessions)
+    held = hold_out(sessions, options.hold_out, options.seed, options.hold_out_by)
+    learned = [s for s in sessions if s.uuid not in held]
+    if held:
+        say(f"scored only, not learned from ({len(held)} of {len(sessions)} sessions): {', '.join(held)}")
     with open_workers(options.workers, options.scheduler) as workers, progress_bar(silent=options.as_json) as bar:
-        found = _learn(sessions, options.components, bar, workers)
+        found = _learn(learned, options.components, bar, workers)
         draw_components(options.out.with_suffix(".png"), found.components, found.explained_variance_ratio)
-        write_components(options.out, found, PIXEL_FILTER, extraction, [s.path for s in sessions])
+        write_components(options.out, found, PIXEL_FILTER, extraction, [s.path for s in learned])
         state = scorer(projection_of(found, PIXEL_FILTER), extraction)
-        task = bar.add_task("scores", total=sum(s.num_frames for s in sessions), note="")
-        with whole_file(options.scores) as temporary, h5py.File(temporary, "w") as scored:
-            writer = ScoresWriter(scored, rate)
-            for session, scores in zip(sessions, workers.map(_score, state, sessions), strict=True):
-                if isinstance(scores, EtholoopError):
-                    raise scores
-                writer.add(session.uuid, *scores)
-                with h5py.File(session.path) as file:
-                    writer.copy_metadata(session.uuid, file.get("metadata/acquisition"))
-                bar.advance(task, session.num_frames)
+        _write_scores(options.scores, (sessions, held), rate, state, (bar, workers))
     share = found.explained_variance_ratio
     if options.as_json:
-        summary = {"out": str(options.out), "scores": str(options.scores), "sessions": [s.uuid for s in sessions]}
-        click.echo(json.dumps(summary | {"frames": found.num_frames, "explained_variance_ratio": share.tolist()}))
+        summary: dict[str, Any] = {"out": str(options.out), "scores": str(options.scores), "frames": found.num_frames}
+        summary |= {"sessions": [s.uuid for s in sessions], "held_out_sessions": held}
+        click.echo(json.dumps(summary | {"explained_variance_ratio": share.tolist()}))
     else:
         click.echo(f"{options.out}: {len(share)} components of {found.num_frames} frames explain {share.sum():.1%}")
+
+
+def _write_scores(
+    path: Path,
+    sessions: tuple[list[Results], list[str]],
+    rate: float,
+    state: projection.ProjectionState,
+    means: tuple[Progress, Workers],
+) -> None:
+    """Score every session, the held-out ones (second of `sessions`, uuids) marked as such."""
+    every, held = sessions
+    bar, workers = means
+    task = bar.add_task("scores", total=sum(s.num_frames for s in every), note="")
+    with whole_file(path) as temporary, h5py.File(temporary, "w") as scored:
+        writer = ScoresWriter(scored, rate)
+        for session, scores in zip(every, workers.map(_score, state, every), strict=True):
+            if isinstance(scores, EtholoopError):
+                raise scores
+            writer.add(session.uuid, *scores, in_components=session.uuid not in held)
+            with h5py.File(session.path) as file:
+                writer.copy_metadata(session.uuid, file.get("metadata/acquisition"))
+            bar.advance(task, session.num_frames)
 
 
 def _agreed(sessions: list[Results]) -> tuple[ExtractionSettings, float]:

@@ -25,7 +25,8 @@ PIXEL_SIZE_FIELD = "mm_per_crop_pixel"
 
 @dataclass(frozen=True, slots=True)
 class Results:
-    """One extracted session. slots (n,): place of each frame on the camera's regular grid, from 0."""
+    """One extracted session. slots (n,): place of each frame on the camera's regular grid, from 0; subject: whose it
+    is, empty where unknown."""
 
     path: Path
     uuid: str
@@ -34,6 +35,7 @@ class Results:
     frame_rate_hz: float
     slots: NDArray[np.int64]
     extraction: ExtractionSettings
+    subject: str = ""
 
 
 def open_results(path: Path, rule: SlotRule = "round", mm_per_crop_pixel: float | None = None) -> Results:
@@ -60,6 +62,7 @@ def open_results(path: Path, rule: SlotRule = "round", mm_per_crop_pixel: float 
                 frame_rate_hz=rate,
                 slots=slots,
                 extraction=_extraction(path, file, int(frames.shape[1]), mm_per_crop_pixel),
+                subject=str(_scalar(file, "metadata/acquisition/SubjectName") or ""),
             )
     except OSError as error:
         raise FileFormatError(f"{path}: cannot be read as HDF5 ({error})") from error

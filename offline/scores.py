@@ -1,7 +1,8 @@
-"""Reading and writing `pca_scores.h5`, and choosing which sessions are held out.
+"""Reading and writing `pca_scores.h5`.
 
 Layout (moseq2-pca): `/scores/<uuid>` (T, C) float32, NaN rows at dropped frames; `/scores_idx/<uuid>` (T,) float32, the
-frame number of each row or NaN; `/metadata/<uuid>/...` about the acquisition.
+frame number of each row or NaN; `/metadata/<uuid>/...` about the acquisition. Ours also note on `/scores/<uuid>`
+whether the components were learned from that session as well.
 """
 
 import hashlib
@@ -16,11 +17,14 @@ from online.errors import FileFormatError
 
 Array = NDArray[np.float64]
 
+IN_COMPONENTS = "in_components"
+
 
 @dataclass(frozen=True, slots=True)
 class ScoredSession:
     """Scores (T, C) of one session, NaN rows where frames were dropped; its group, its subject (empty where unknown),
-    and the frame number (T,) of each row, NaN at dropped frames (None where unknown)."""
+    the frame number (T,) of each row, NaN at dropped frames, and whether the components were learned from this session
+    as well (each None where unknown)."""
 
     uuid: str
     scores: Array
@@ -28,6 +32,7 @@ class ScoredSession:
     group: str = "default"
     subject: str = ""
     frame_numbers: NDArray[np.float32] | None = None
+    in_components: bool | None = None
 
 
 def sha256(path: Path) -> str:
@@ -80,7 +85,8 @@ def _read_one(path: Path, uuid: str, data: h5py.Dataset, num_components: int | N
         raise FileFormatError(f"{path}: scores/{uuid} has {data.shape[1]} components, {wanted} are needed (--pcs)")
     scores = data[:, :wanted].astype(np.float64)
     scores[~np.isfinite(scores)] = np.nan
-    return ScoredSession(uuid, scores, path)
+    noted = data.attrs.get(IN_COMPONENTS)
+    return ScoredSession(uuid, scores, path, in_components=None if noted is None else bool(noted))
 
 
 def _frame_numbers(file: h5py.File, uuid: str, rows: int) -> NDArray[np.float32] | None:
@@ -111,9 +117,18 @@ class ScoresWriter:
         self._file = file
         self._file.attrs["frame_rate_hz"] = frame_rate_hz
 
-    def add(self, uuid: str, scores: NDArray[np.float32], frame_numbers: NDArray[np.float32]) -> None:
-        """Write one session: scores (T, C) and the frame number (T,) of each row, NaN at dropped frames."""
-        self._file.create_dataset(f"scores/{uuid}", data=scores, compression="gzip", compression_opts=1)
+    def add(
+        self,
+        uuid: str,
+        scores: NDArray[np.float32],
+        frame_numbers: NDArray[np.float32],
+        in_components: bool | None = None,
+    ) -> None:
+        """Write one session: scores (T, C), the frame number (T,) of each row, NaN at dropped frames, and whether the
+        components were learned from it as well, where that is known."""
+        data = self._file.create_dataset(f"scores/{uuid}", data=scores, compression="gzip", compression_opts=1)
+        if in_components is not None:
+            data.attrs[IN_COMPONENTS] = in_components
         self._file.create_dataset(f"scores_idx/{uuid}", data=frame_numbers)
 
     def copy_metadata(self, uuid: str, acquisition: h5py.Group | None) -> None:

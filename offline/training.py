@@ -28,6 +28,7 @@ class Prepared:
     """Whitened sessions for training and for judging (None when nothing is held out).
 
     `calibration`: scores (T, D) of the sessions that novelty is measured on, the held-out ones where there are any.
+    `session_sha256`: hashes of the training sessions by `session_key`; `held_out_sha256` of the others by uuid.
     """
 
     whitening: Whitening
@@ -36,6 +37,7 @@ class Prepared:
     frame_rate_hz: float
     calibration: list[Array]
     session_sha256: dict[str, str]
+    held_out_sha256: dict[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +83,7 @@ def prepare(
         frame_rate_hz=frame_rate_hz,
         calibration=[s.scores for s in judged or train],
         session_sha256={session_key(s.uuid): session_sha256(s.scores) for s in train},
+        held_out_sha256={s.uuid: session_sha256(s.scores) for s in judged},
     )
 
 
@@ -108,6 +111,7 @@ def make_bundle(prepared: Prepared, result: Fit, recipe: Recipe) -> ModelBundle:
             data_sha256={path.name: sha256(path) for path in hashed} | prepared.session_sha256,
             versions={name: version(name) for name in REPORTED_VERSIONS},
             notes=recipe.notes,
+            held_out_sha256=prepared.held_out_sha256,
         ),
         novelty=calibrate(evidence, prepared.frame_rate_hz),
     )

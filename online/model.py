@@ -196,7 +196,8 @@ class ARHMM:
 
 @dataclass(frozen=True, slots=True)
 class Provenance:
-    """How a bundle was made. `transition_source` says whether the transition matrix was learned or estimated."""
+    """How a bundle was made. `transition_source` says whether the transition matrix was learned or estimated;
+    `held_out_sha256` has the sessions that judged it and taught it nothing, by uuid (None where that is not known)."""
 
     made_by: str
     made_at: str
@@ -206,6 +207,7 @@ class Provenance:
     data_sha256: dict[str, str] = field(default_factory=dict)
     versions: dict[str, str] = field(default_factory=dict)
     notes: str = ""
+    held_out_sha256: dict[str, str] | None = None
 
 
 @dataclass(frozen=True, slots=True)

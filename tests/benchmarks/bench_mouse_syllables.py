@@ -23,7 +23,8 @@ from offline.arhmm.fit import Schedule, fit, log_likelihood_per_frame
 from offline.arhmm.gibbs import Settings
 from offline.arhmm.labelling import label
 from offline.arhmm.transitions import StickyHDP
-from offline.dataset import Selection, hold_out, open_dataset
+from offline.dataset import hold_out, open_dataset
+from offline.dataset_files import Selection
 from offline.durations import durations_frames
 from offline.score import accuracy, adjusted_mutual_information
 from offline.scores import ScoredSession

@@ -7,10 +7,11 @@ import h5py
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from numpy.typing import NDArray
 
-from offline import apply_command, pca_command, train_command
+from offline import apply_command, model_commands, pca_command, train_command
 from offline.arhmm.labelling import filtered_posterior
-from offline.scores import read_scores
+from offline.scores import read_scores, session_sha256
 from online.emission import whiten
 from online.errors import EtholoopError, FileFormatError
 from online.files.bundle import load_bundle
@@ -92,6 +93,48 @@ def test_held_out_sessions_touch_neither_whitening_nor_model(tmp_path: Path, sco
     a, b = load_bundle(tmp_path / "a.model.h5"), load_bundle(tmp_path / "b.model.h5")
     np.testing.assert_array_equal(a.whitening.cholesky, b.whitening.cholesky)
     np.testing.assert_array_equal(a.arhmm.ar_covariance, b.arhmm.ar_covariance)
+
+
+def test_the_bundle_names_the_sessions_that_judged_it(tmp_path: Path, scores: Path) -> None:
+    arguments = [str(scores), "--out", str(tmp_path / "m.model.h5"), *QUICK]
+    said = CliRunner().invoke(train_command.command, arguments, catch_exceptions=False)
+    held = load_bundle(tmp_path / "m.model.h5").provenance.held_out_sha256
+    assert held is not None
+    (name,) = held
+    assert held[name] == session_sha256(next(s.scores for s in read_scores(scores, 3) if s.uuid == name))
+    assert f"held out, to judge the model (1 of 6 sessions): {name}\n" in said.stderr
+    info = CliRunner().invoke(model_commands.info_command, [str(tmp_path / "m.model.h5")], catch_exceptions=False)
+    assert f"held-out sessions        {name}\n" in info.stdout
+    train(scores, tmp_path / "all.model.h5", "--hold-out", "0")
+    assert load_bundle(tmp_path / "all.model.h5").provenance.held_out_sha256 == {}
+
+
+def test_components_can_be_learned_without_the_held_out_sessions(tmp_path: Path) -> None:
+    results = [write_results(tmp_path / f"{i}.h5", f"uuid-{i}", crops(60, i)) for i in range(4)]
+    pca, scores = tmp_path / "pca.h5", tmp_path / "scores.h5"
+
+    def components(*arguments: str) -> NDArray[np.float32]:
+        more = ["--out", str(pca), "--scores", str(scores), "--components", "4", *arguments]
+        result = CliRunner().invoke(pca_command.command, more, catch_exceptions=False)
+        assert result.exit_code == 0, result.output
+        with h5py.File(pca) as file:
+            return np.asarray(file["components"])
+
+    def held_and_said() -> tuple[list[str], str]:
+        arguments = [str(scores), "--out", str(tmp_path / "m.model.h5"), *QUICK, "--json", "--hold-out", "0.25"]
+        result = CliRunner().invoke(train_command.command, arguments, catch_exceptions=False)
+        return json.loads(result.stdout)["held_out_sessions"], result.stderr
+
+    components(*map(str, results))
+    held, said = held_and_said()
+    assert "components were learned from held-out sessions as well" in said
+    apart = components(*map(str, results), "--hold-out", "0.25")
+    assert {s.uuid for s in read_scores(scores) if not s.in_components} == set(held)
+    assert len(read_scores(scores)) == 4
+    again, said = held_and_said()
+    assert again == held
+    assert "components were learned" not in said
+    np.testing.assert_array_equal(apart, components(*(str(r) for r in results if f"uuid-{r.stem}" not in held)))
 
 
 def test_a_model_with_components_runs_at_the_rig(tmp_path: Path) -> None:

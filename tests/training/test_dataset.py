@@ -9,7 +9,8 @@ import yaml
 from click.testing import CliRunner
 
 from offline import pca_command, train_command
-from offline.dataset import Selection, available_components, hold_out, open_dataset
+from offline.dataset import available_components, hold_out, open_dataset
+from offline.dataset_files import Selection
 from offline.scores import ScoredSession
 from online.errors import ConfigError, EtholoopError, FileFormatError
 from online.files.bundle import load_bundle

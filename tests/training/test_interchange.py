@@ -14,7 +14,8 @@ import pytest
 from click.testing import CliRunner
 
 from offline.apply_command import label_scores
-from offline.dataset import Selection, open_dataset
+from offline.dataset import open_dataset
+from offline.dataset_files import Selection
 from offline.interchange_commands import export_command, merge_command
 from offline.jax_moseq import import_jax_model
 from offline.model_commands import import_command

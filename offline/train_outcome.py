@@ -1,0 +1,84 @@
+"""What `etholoop train` leaves behind: bundles, a picture of the convergence, and what it says."""
+
+import json
+import math
+from dataclasses import replace
+from typing import Any
+
+import click
+
+from offline.arhmm.diagnosis import diagnose
+from offline.arhmm.fit import Fit
+from offline.command_line import say
+from offline.scan.run import ScanResult
+from offline.train_options import TrainOptions, schedule_of
+from offline.training import Prepared, Recipe, make_bundle, summarise_fit
+from offline.training_pictures import draw_convergence
+from online.files.bundle import save_bundle
+
+
+def write_outcome(
+    options: TrainOptions, prepared: Prepared, result: Fit, more: dict[str, Any], scan: ScanResult | None = None
+) -> None:
+    """Bundle, picture of the convergence, and the summary."""
+    kappa = options.kappa if scan is None else scan.kept.candidate.kappa
+    seed = options.seed if scan is None else scan.kept.candidate.seed
+    made_by = f"etholoop train{' --scan' if scan else ''} (kappa {kappa:g}, {options.sweeps} sweeps)"
+    notes = "" if scan is None else "\n".join([stage.reason for stage in scan.stages])
+    bundle = make_bundle(prepared, result, Recipe(made_by, seed, options.pca, options.scores, notes))
+    save_bundle(options.out, bundle)
+    schedule = schedule_of(options, None)
+    summary = summarise_fit(prepared, result, bundle, diagnose(result.trace, schedule.average)) | more
+    final = {"training": summary["train_log_likelihood_per_frame"]}
+    if summary["held_out_log_likelihood_per_frame"] is not None:
+        final["held out"] = summary["held_out_log_likelihood_per_frame"]
+    draw_convergence(options.out.with_suffix(".png"), result.trace, schedule.average, final)
+    _tell(options, summary)
+
+
+def write_groups(options: TrainOptions, prepared: Prepared, result: Fit, groups: list[str]) -> dict[str, str]:
+    """A bundle for each group that has transitions of its own; their paths by group."""
+    if options.transitions == "group" and len(groups) < 2:
+        say("all sessions are of one group: its transitions are those of the model")
+    paths: dict[str, str] = {}
+    for name, model in zip(groups, result.by_group, strict=False):
+        made_by = f"etholoop train (kappa {options.kappa:g}, {options.sweeps} sweeps, transitions of group {name})"
+        plain = "".join(c if c.isalnum() or c in "-_" else "_" for c in name)
+        path = options.out.with_name(f"{options.out.name.removesuffix('.model.h5')}.{plain}.model.h5")
+        save_bundle(
+            path,
+            make_bundle(
+                prepared, replace(result, model=model), Recipe(made_by, options.seed, options.pca, options.scores)
+            ),
+        )
+        paths[name] = str(path)
+    return paths
+
+
+def _tell(options: TrainOptions, summary: dict[str, Any]) -> None:
+    if options.as_json:
+        click.echo(json.dumps({"out": str(options.out), **_finite(summary)}))
+        return
+    click.echo(
+        f"{options.out}: {summary['syllables']} syllables ({summary['syllables_for_95_percent']} cover 95 % of frames)"
+    )
+    if summary["median_duration_ms"] is not None:
+        click.echo(
+            f"median bout {summary['median_duration_ms']:.0f} ms (labels of one Gibbs sample, training sessions)"
+        )
+    held = summary["held_out_log_likelihood_per_frame"]
+    count = len(summary["held_out_sessions"])
+    shown = "no session held out" if held is None else f"{held:.3f} on {count} held-out session(s)"
+    click.echo(f"log-likelihood per frame, whitened: {summary['train_log_likelihood_per_frame']:.3f} trained, {shown}")
+    click.echo(summary["convergence"])
+    if not summary["runs_at_rig"]:
+        click.echo("trained from scores alone: it can label scores but cannot run at a rig (give --pca)")
+
+
+def _finite(value: Any) -> Any:
+    """The same with null in place of numbers that JSON does not know."""
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
