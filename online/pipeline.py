@@ -1,5 +1,6 @@
 """From a depth frame to a posterior: extraction, projection, decoding, in that order, exactly as models are trained."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -94,8 +95,8 @@ def decode(state: PipelineState, extracted: Extracted, frame_index: int) -> tupl
 def warm_up(bundle: ModelBundle, arena: Arena, depth_unit_mm: float, camera_rate_hz: float) -> None:
     """Run every kernel once on made-up frames, so that nothing is compiled or loaded in the frame loop.
 
-    The frames hold a flat body in the middle of the arena, with a hole and something too high in it; one of them is
-    empty, and one is dropped.
+    The frames hold a flat body in the middle of the arena, with a hole and something too high in it, each wide enough
+    to fill a pixel of the working grid; one of them is empty, and one is dropped.
     """
     state = init(bundle, arena, depth_unit_mm, camera_rate_hz)
     empty = np.rint(arena.background_mm / depth_unit_mm).astype(np.uint16)
@@ -104,8 +105,9 @@ def warm_up(bundle: ModelBundle, arena: Arena, depth_unit_mm: float, camera_rate
     half_length, half_width = (round(size / arena.mm_per_px[0]) for size in WARM_UP_BODY_MM[:2])
     body = with_body[row - half_width : row + half_width, column - half_length : column + half_length]
     body[...] = np.where(body > 0, body - round(WARM_UP_BODY_MM[2] / depth_unit_mm), 0)
-    body[:, half_length // 2] = 0
-    body[:2, :2] //= 2
+    patch = math.ceil(2 * state.extraction.settings.mm_per_crop_pixel / min(arena.mm_per_px))
+    body[:, half_length // 2 : half_length // 2 + patch] = 0
+    body[:patch, :patch] //= 2
     num_frames = (bundle.arhmm.num_lags + 2) * state.decoder.phases
     for frame_index in (*range(num_frames), num_frames + 1):
         frame = empty if frame_index == num_frames - 1 else with_body
