@@ -14,6 +14,9 @@ from online.errors import ConfigError
 Outline = tuple[tuple[float, float], ...]
 """Corners of a polygon, in order."""
 
+SAME_FOCAL_LENGTH = 0.002
+SAME_CENTRE_PX = 1.0
+
 
 @dataclass(frozen=True, slots=True)
 class Intrinsics:
@@ -83,3 +86,25 @@ class Arena:
         level = c + a * camera.cx_px + b * camera.cy_px
         distance = (level + math.sqrt(level**2 + 4 * (a * camera.fx_px * x + b * camera.fy_px * y))) / 2
         return camera.cx_px + camera.fx_px * x / distance, camera.cy_px + camera.fy_px * y / distance
+
+
+def foreign_camera(arena: Arena, height: int, width: int, intrinsics: Intrinsics) -> str | None:
+    """Why images of this size and lens are not of the camera that the arena was calibrated with; None if they may be.
+
+    A camera that reports its lens reports the same numbers every time; two of one make differ by about a percent.
+    """
+    rows, columns = arena.region.shape
+    if (rows, columns) != (height, width):
+        return f"it was calibrated for {columns} x {rows} pixels, and the images have {width} x {height}"
+    ours, theirs = arena.intrinsics, intrinsics
+    same_scale = math.isclose(ours.fx_px, theirs.fx_px, rel_tol=SAME_FOCAL_LENGTH) and math.isclose(
+        ours.fy_px, theirs.fy_px, rel_tol=SAME_FOCAL_LENGTH
+    )
+    if same_scale and max(abs(ours.cx_px - theirs.cx_px), abs(ours.cy_px - theirs.cy_px)) <= SAME_CENTRE_PX:
+        return None
+    return f"it was calibrated through another lens ({_lens(ours)}) than this camera's ({_lens(theirs)})"
+
+
+def _lens(intrinsics: Intrinsics) -> str:
+    numbers = (intrinsics.fx_px, intrinsics.fy_px, intrinsics.cx_px, intrinsics.cy_px)
+    return "focal lengths {:.1f} and {:.1f} px, centre {:.1f}, {:.1f}".format(*numbers)

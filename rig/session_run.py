@@ -18,6 +18,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
+from online.arena import Intrinsics, foreign_camera
 from online.errors import ConfigError, EtholoopError, FileFormatError
 from online.files.arena_file import load_arena, save_arena
 from online.files.bundle import bundle_sha256
@@ -57,11 +58,9 @@ def find_arena(rig: RigConfig, camera: CameraInfo, run_dir: Path) -> Path:
     """The arena file to use: the rig's own, or one calibrated now from the recording to be played."""
     if rig.arena.file is not None:
         arena = load_arena(rig.arena.file)
-        if arena.background_mm.shape != (camera.height, camera.width):
-            raise ConfigError(
-                f"{rig.arena.file} was calibrated for {arena.background_mm.shape[::-1]} pixels, the camera gives "
-                f"{(camera.width, camera.height)}: run `etholoop arena` again"
-            )
+        lens = Intrinsics(camera.fx_px, camera.fy_px, camera.cx_px, camera.cy_px)
+        if complaint := foreign_camera(arena, camera.height, camera.width, lens):
+            raise ConfigError(f"{rig.arena.file} is not this camera's: {complaint}; run `etholoop arena` again")
         if rig.arena.mask is None:
             return rig.arena.file
     else:

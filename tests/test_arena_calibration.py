@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from online.arena import Intrinsics
+from online.arena import Intrinsics, foreign_camera
 from online.arena_calibration import CalibrationSettings, calibrate, floor_plane_of, tilt_rad, warnings
 from online.errors import ConfigError, FileFormatError
 from online.files.arena_file import load_arena, save_arena
@@ -150,3 +150,19 @@ def test_a_damaged_arena_file_is_refused(tmp_path: Path) -> None:
     path.write_text("format = 3")
     with pytest.raises(FileFormatError):
         load_arena(path)
+
+
+@pytest.mark.parametrize(
+    ("height", "width", "lens", "complaint"),
+    [
+        (120, 160, CAMERA, None),
+        (120, 160, replace(CAMERA, fx_px=150.1, cx_px=80.4), None),  # the same lens, its numbers rounded
+        (240, 320, CAMERA, "160 x 120 pixels, and the images have 320 x 240"),
+        (120, 160, replace(CAMERA, fx_px=151.5), "another lens"),
+        (120, 160, replace(CAMERA, fy_px=148.5), "another lens"),
+        (120, 160, replace(CAMERA, cy_px=63.0), "another lens"),
+    ],
+)
+def test_an_arena_belongs_to_one_camera(height: int, width: int, lens: Intrinsics, complaint: str | None) -> None:
+    found = foreign_camera(calibrate(scene(), CAMERA, 1.0), height, width, lens)
+    assert found is None if complaint is None else complaint in str(found)

@@ -16,7 +16,7 @@ from offline.extract.inputs import DepthInput, open_input, results_folder
 from offline.extract.quality import checks_of
 from offline.extract.results_writer import ResultsWriter, parameters_of, write_yaml
 from online import extraction
-from online.arena import Arena
+from online.arena import Arena, foreign_camera
 from online.arena_calibration import CalibrationSettings, calibrate, warnings
 from online.errors import ConfigError, EtholoopError
 from online.files.arena_file import load_arena
@@ -115,10 +115,9 @@ def _arena(task: SessionTask, recording: DepthInput) -> Arena:
     if file is not None:
         arena = load_arena(file)
         height, width = recording.sample(1).shape[1:]
-        if arena.region.shape != (height, width):
+        if complaint := foreign_camera(arena, height, width, recording.intrinsics):
             raise ConfigError(
-                f"{file}: this arena has {arena.region.shape[1]} x {arena.region.shape[0]} pixels and the recording "
-                f"{width} x {height}: it is another camera's; leave --arena out, and the arena is found by itself"
+                f"{file} is not this recording's: {complaint}; leave --arena out, and the arena is found by itself"
             )
     else:
         sample = recording.sample(CALIBRATION_FRAMES)

@@ -95,7 +95,7 @@ def test_the_arena_of_another_camera_is_refused(tmp_path: Path) -> None:
     save_arena(arena_of(), tmp_path / "arena.toml")
     code, _, error = extract(tmp_path / "session", "--arena", tmp_path / "arena.toml")
     assert code != 0
-    assert "320 x 240 pixels and the recording 160 x 120" in str(error)
+    assert "320 x 240 pixels, and the images have 160 x 120" in str(error)
 
 
 def test_a_folder_that_cannot_be_written_stops_no_other(tmp_path: Path) -> None:
