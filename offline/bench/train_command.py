@@ -2,28 +2,19 @@
 
 import importlib.util
 import json
-import multiprocessing
 import os
-import resource
-import time
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import click
-import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from offline.arhmm.data import Sessions, assemble, fit_whitening
-from offline.arhmm.fit import log_likelihood_per_frame
 from offline.bench.learners import LEARNERS, Size
-from offline.command_line import gather, say
-from online.emission import whiten
-from online.simulation.arhmm import random_similar_arhmm, sample
+from offline.bench.race import Measured, race
+from offline.command_line import gather
 
 OURS = "Etholoop"
-HELD_OUT_SESSIONS = 3
-WARM_UP_STEPS = 2
 NEAR_NATS = 0.01
 
 
@@ -42,30 +33,6 @@ class BenchTrainOptions:
     as_json: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Job:
-    """What one process measures."""
-
-    name: str
-    size: Size
-    seconds: float
-
-
-@dataclass(frozen=True, slots=True)
-class Measured:
-    """One engine. first_s: to make it and take the first step (compilation included); step_s: median of later steps;
-    seconds and held_out: the course of learning, judging not counted, nats a frame; memory_gb: most that the process
-    held, data_gb: what it held before the engine began."""
-
-    name: str
-    first_s: float
-    step_s: float
-    seconds: list[float]
-    held_out: list[float]
-    memory_gb: float
-    data_gb: float
-
-
 @click.command("train", epilog="Example: etholoop bench train --seconds 60")
 @click.option("--sessions", default=30, show_default=True, type=click.IntRange(1))
 @click.option("--frames", default=10_000, show_default=True, type=click.IntRange(100), help="Of each session.")
@@ -80,9 +47,10 @@ class Measured:
 def command(options: BenchTrainOptions) -> None:
     """Time our sampler and the peers that are installed on the same simulated sessions.
 
-    Each engine runs in a process of its own, one after the other. Memory is what the process held at most, less what
-    Python and the data took before. "Until as good" is the time in which ours reaches the best held-out likelihood that
-    the peer reached in its time, and the peer comes within 0.01 nats of it, compilation included for both.
+    Each engine runs in a process of its own; they take turns, so that whatever else the machine does falls on all.
+    Memory is what the process held at most, less what Python and the data took before. "Until as good" is the time in
+    which ours reaches the best held-out likelihood that the peer reached in its time, and the peer comes within 0.01
+    nats of it, compilation included for both.
     """
     size = Size(
         options.sessions,
@@ -92,48 +60,15 @@ def command(options: BenchTrainOptions) -> None:
         options.states,
         options.threads or len(os.sched_getaffinity(0)),
     )
-    found: list[Measured] = []
-    absent: list[str] = []
-    for name, (package, _) in LEARNERS.items():
-        if options.only and name not in options.only:
-            continue
-        if package is not None and importlib.util.find_spec(package) is None:
-            absent.append(name)
-            continue
-        say(f"{name} ...")
-        with multiprocessing.get_context("spawn").Pool(1) as pool:
-            found.append(pool.apply(measure, (Job(name, size, options.seconds),)))
+    wanted = {name: package for name, (package, _) in LEARNERS.items() if not options.only or name in options.only}
+    absent = [name for name, package in wanted.items() if package and importlib.util.find_spec(package) is None]
+    found = race([name for name in wanted if name not in absent], size, options.seconds)
     rows = [compared(m, found) for m in found]
     if options.as_json:
         result = {"size": asdict(size), "engines": rows, "curves": [asdict(m) for m in found], "not_installed": absent}
         click.echo(json.dumps(result))
     else:
         Console().print(_table(rows, absent))
-
-
-def measure(job: Job) -> Measured:
-    """Learn for a while in this process and watch."""
-    train, held_out = _data(job.size)
-    before_gb = _most_gb()
-    began = time.perf_counter()
-    learner = LEARNERS[job.name][1](train, job.size)
-    learner.step()
-    first_s = time.perf_counter() - began
-    memory_gb = _most_gb()
-    elapsed = first_s
-    steps: list[float] = []
-    seconds, held = [first_s], [log_likelihood_per_frame(learner.model(), held_out)]
-    while elapsed < job.seconds or len(steps) <= WARM_UP_STEPS:
-        began = time.perf_counter()
-        learner.step()
-        steps.append(time.perf_counter() - began)
-        elapsed += steps[-1]
-        memory_gb = _most_gb()
-        seconds.append(elapsed)
-        held.append(log_likelihood_per_frame(learner.model(), held_out))
-    return Measured(
-        job.name, first_s, float(np.median(steps[WARM_UP_STEPS:])), seconds, held, memory_gb - before_gb, before_gb
-    )
 
 
 def compared(one: Measured, everyone: list[Measured]) -> dict[str, Any]:
@@ -162,22 +97,6 @@ def compared(one: Measured, everyone: list[Measured]) -> dict[str, Any]:
 def _reached(one: Measured, goal: float) -> float | None:
     """Seconds of learning until the held-out likelihood first reaches a goal."""
     return next((s for s, value in zip(one.seconds, one.held_out, strict=True) if value >= goal), None)
-
-
-def _data(size: Size) -> tuple[Sessions, Sessions]:
-    model = random_similar_arhmm(0, max(size.states, 2), size.dims, size.lags)
-    drawn = [sample(model, size.frames, seed)[1] for seed in range(size.sessions + HELD_OUT_SESSIONS)]
-    whitening = fit_whitening(drawn[: size.sessions])
-    ready = [whiten(whitening, x) for x in drawn]
-    names = [str(i) for i in range(len(ready))]
-    return (
-        assemble(names[: size.sessions], ready[: size.sessions], size.lags),
-        assemble(names[size.sessions :], ready[size.sessions :], size.lags),
-    )
-
-
-def _most_gb() -> float:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
 
 
 def _table(rows: list[dict[str, Any]], absent: list[str]) -> Table:

@@ -1,7 +1,6 @@
 """`etholoop bench train`: what it reports, and that peers' parameters are read as they mean them."""
 
 import json
-import multiprocessing
 from importlib.util import find_spec
 
 import numpy as np
@@ -10,14 +9,17 @@ from click.testing import CliRunner
 
 from offline.bench import train_command
 from offline.bench.learners import Size, _model
-from offline.bench.train_command import Job, Measured, compared, measure
+from offline.bench.race import Course, Measured, race
+from offline.bench.train_command import compared
 from offline.moseq_arhmm import bias_from, coefficients_from
 from online.emission import log_likelihoods
 from online.simulation.arhmm import random_arhmm, sample
 
 
 def test_our_engine_is_measured() -> None:
-    found = measure(Job("Etholoop", Size(2, 150, 2, 1, 3, 1), 0.0))
+    course = Course("Etholoop", Size(2, 150, 2, 1, 3, 1))
+    course.learn(0.0)
+    found = course.measured()
     assert len(found.seconds) == len(found.held_out) == 4
     assert (np.diff(found.seconds) > 0).all()
     assert found.step_s > 0
@@ -51,8 +53,7 @@ def test_newest_first_lags_are_turned_round() -> None:
 def test_peers_learn(name: str, module: str) -> None:
     if find_spec(module) is None:
         pytest.skip(f"{module} is not installed (extra: peers)")
-    with multiprocessing.get_context("spawn").Pool(1) as pool:  # their threads stay out of this process
-        found = pool.apply(measure, (Job(name, Size(2, 300, 2, 2, 3, 1), 0.0),))
+    (found,) = race([name], Size(2, 300, 2, 2, 3, 1), 0.0)
     assert np.isfinite(found.held_out).all()
 
 
