@@ -27,6 +27,12 @@ def real_recording(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="session", autouse=True)
+def temporary_folders_of_their_own(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """The base of every `tmp_path` is chosen now: a test that turns `tempfile` elsewhere would take it along."""
+    tmp_path_factory.getbasetemp()
+
+
 @pytest.fixture
 def private() -> Iterator[Path]:
     """A short path for sockets, whose addresses have little room."""
