@@ -369,11 +369,12 @@ class Reply(Message):
 class Lifecycle(Message):
     """What a process tells its supervisor of itself.
 
-    `ready` carries what it found (JSON in `detail`); `hearing` names a stream that it now hears; `over` wishes the
-    session to end and why, and goes on until told to stop; `failed` carries the error's class name and text, joined by
-    a colon; `finished` its reason for ending in good order, and is its last word.
+    `preparing` says what it is busy with; `ready` carries what it found (JSON in `detail`); `hearing` names a stream
+    that it now hears; `over` wishes the session to end and why, and goes on until told to stop; `failed` carries the
+    error's class name and text, joined by a colon; `finished` its reason for ending in good order, and is its last
+    word.
     """
 
     process: str
-    stage: Literal["ready", "hearing", "over", "failed", "finished"]
+    stage: Literal["preparing", "ready", "hearing", "over", "failed", "finished"]
     detail: str

@@ -80,6 +80,7 @@ def body(link: ProcessLink, launch: Launch) -> str:
     """Open the camera, describe it, wait for the start, stream."""
     camera = build_camera(launch.rig.camera, link.clock)
     try:
+        link.tell("preparing", f"opening the camera ({launch.rig.camera.driver})")
         info = camera.open()
         wanted = launch.rig.scheduling
         refusals = scheduling.lock_memory(wanted.policy)

@@ -70,6 +70,8 @@ class ChildReports:
 
     def _note(self, child: Child, message: Lifecycle) -> None:
         match message.stage:
+            case "preparing":
+                self._report(f"{message.process}: {message.detail}")
             case "ready":
                 child.ready_detail = message.detail
             case "hearing":

@@ -189,7 +189,9 @@ def body(link: ProcessLink, launch: Launch) -> str:
     """Open the board, warm up, wait for the start, run the loop; leave the lines low whatever happens."""
     board = build_board(launch.rig.board, link.clock)
     try:
+        link.tell("preparing", f"opening the board ({launch.rig.board.port})")
         info = board.open()
+        link.tell("preparing", "loading the model and warming up; the first session after an installation compiles")
         loop = build_loop(link, launch, board)
         board.configure(board_limits(loop.parts.engine.protocol))
         quiet_collector()

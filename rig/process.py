@@ -77,7 +77,7 @@ class ProcessLink:
         self._lifecycle.close()
         self.context.term()
 
-    def tell(self, stage: Literal["ready", "hearing", "over", "failed", "finished"], detail: str) -> None:
+    def tell(self, stage: Literal["preparing", "ready", "hearing", "over", "failed", "finished"], detail: str) -> None:
         """Report a stage of life to the supervisor."""
         message = Lifecycle(process=self.name, stage=stage, detail=detail)
         with suppress(zmq.Again):

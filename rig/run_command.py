@@ -1,15 +1,17 @@
-"""`etholoop run`: one closed-loop session."""
+"""`etholoop run`: one closed-loop session.
+
+What takes seconds to import is imported once the command has spoken: someone waits with an animal in hand.
+"""
 
 import json
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from rig.session_checks import SessionRequest
-from rig.session_run import SessionResult, run_session
-from rig.summary import as_text
-from rig.tui.launcher import LiveScreen
+if TYPE_CHECKING:
+    from rig.session_run import SessionResult
 
 
 @click.command(
@@ -28,6 +30,11 @@ def command(rig: Path, model: Path, protocol: Path, subject: str, out: Path, no_
     Ends when the protocol or the recording is over, on Ctrl-C, or on a failure (exit code 5; the line is driven low
     first and what was recorded is kept). Everything is checked before the session folder is made.
     """
+    click.echo("loading the program", err=True)
+    from rig.session_checks import SessionRequest
+    from rig.session_run import run_session
+    from rig.tui.launcher import LiveScreen
+
     quiet = no_ui or as_json or not sys.stdout.isatty()
     request = SessionRequest(rig=rig, model=model, protocol=protocol, subject=subject, out=out)
     screen = LiveScreen(lambda line: click.echo(line, err=True))
@@ -43,8 +50,10 @@ def command(rig: Path, model: Path, protocol: Path, subject: str, out: Path, no_
         sys.exit(5)
 
 
-def show(result: SessionResult) -> None:
+def show(result: "SessionResult") -> None:
     """Print the summary for a person."""
+    from rig.summary import as_text
+
     ending = result.summary["ending"]
     click.echo(f"\nended     {ending['reason']}")
     for failure in ending["failures"]:

@@ -39,7 +39,7 @@ from rig.private_directory import private_directory, sweep
 from rig.session_checks import Checked, SessionRequest, check_request
 from rig.summary import summarise
 from rig.supervisor import Ending, Supervisor
-from rig.ttl.configuration import prepare_board
+from rig.ttl.configuration import SIMULATED, prepare_board
 
 Report = Callable[[str], None]
 PACKAGES = ("etholoop", "numpy", "numba", "h5py", "pyzmq", "msgpack", "pyserial", "pydantic")
@@ -133,8 +133,11 @@ def run_session(request: SessionRequest, report: Report, screen: Callable[[Path]
     EtholoopError
         when the session could not start; nothing is left behind then.
     """
+    report("checking the rig file, the model and the protocol")
     checked = check_request(request)
     sweep(lambda left: conclude_killed(left, report))
+    if checked.rig.board.port == SIMULATED:
+        report("board: starting the simulated one")
     with private_directory() as run_dir, board_of(checked.rig, run_dir) as rig:
         model, protocol = freeze(request, checked, run_dir)
         sealed = sealed_assignment(checked.protocol, request.protocol.parent)
@@ -197,13 +200,12 @@ def board_of(rig: RigConfig, run_dir: Path) -> Iterator[RigConfig]:
 def prepare(supervisor: Supervisor, request: SessionRequest, checked: Checked) -> Path:
     """Bring every process up and start the session; the folder is made last, when nothing can be wrong any more."""
     launch = supervisor.launch
-    supervisor.report("camera: opening")
     camera = supervisor.prepare_camera()
     phases_of(checked.bundle.frame_rate_hz, camera.rate_hz)
     supervisor.report(f"camera: {camera.name}, {camera.width} x {camera.height} at {camera.rate_hz:g} Hz")
+    supervisor.report(f"arena: {checked.rig.arena.file or 'being calibrated from the recording'}")
     arena = find_arena(checked.rig, camera, launch.run_dir)
     supervisor.launch = launch = launch.model_copy(update={"camera": camera, "arena": arena.resolve()})
-    supervisor.report("online: opening the board, warming up")
     board = supervisor.prepare("online")
     folder = request.out / launch.session_name
     try:

@@ -26,7 +26,8 @@ from rig.launch import Launch
 from rig.services import STREAMS
 from rig.ttl.emergency import force_low
 
-PREPARE_NS = 60_000_000_000
+PREPARE_NS = 180_000_000_000
+"""The first session after an installation compiles every kernel: 40 s on two busy cores."""
 BEAT_TIMEOUT_NS = {"camera": 2_000_000_000, "online": 2_000_000_000, "recorder": 6_000_000_000}
 """Silence after which a process counts as failed; a disk may stall longer than the loop, and its queues hold more."""
 END_NS = 10_000_000_000
@@ -79,6 +80,7 @@ class Supervisor:
         Raises the child's own error (its class is kept) when it fails, SessionFailed when it takes too long.
         """
         self.launch.save()
+        self.report(f"{name}: starting its process")
         child = self.nursery.start(name)
         self.children_say.hear(name)
         deadline_ns = self.clock.now_ns() + PREPARE_NS
@@ -111,6 +113,7 @@ class Supervisor:
 
     def start(self) -> None:
         """Wait until everyone hears what it must, then start consumers before producers."""
+        self.report("waiting until the processes hear each other")
         needed = {(p, s.name) for s in STREAMS.values() for p in s.every if p in self.nursery.children}
         deadline_ns = self.clock.now_ns() + PREPARE_NS
         while not needed <= self.children_say.hearing or not self.children_say.all_heard:

@@ -48,11 +48,30 @@ def endless(tmp_path: Path, private: Path) -> RigFiles:
 SYNC = '[[outputs]]\nname = "sync"\nsync = "barcode"\n\n[limits]'
 
 
+STEPS = (
+    "loading the program",
+    "checking the rig file, the model and the protocol",
+    "board: starting the simulated one",
+    "camera: starting its process",
+    "camera: opening the camera (recording)",
+    "arena: being calibrated from the recording",
+    "online: starting its process",
+    "online: opening the board (/dev/pts/",
+    "online: loading the model and warming up",
+    "recorder: starting its process",
+    "waiting until the processes hear each other",
+    "session runs; data in ",
+)
+"""What is said before a session runs, in this order: each step as it begins."""
+
+
 def test_a_recording_runs_through_the_whole_loop(short: RigFiles) -> None:
     short.protocol.write_text(PROTOCOL.replace("[limits]", SYNC))
     short.rig.write_text(short.rig.read_text() + "loopback = {laser = 2}\n")
     code, out, err = run(short)
     assert code == 0, err
+    said = iter(err.splitlines())
+    assert all(any(line.startswith(step) for line in said) for step in STEPS), err
     summary = json.loads(out)
     assert summary["frames"]["recorded"] == summary["frames"]["decoded"] == 300
     assert summary["frames"]["gaps"] == [1, 1]

@@ -19,7 +19,6 @@ from rig.cameras.realsense import RealSenseCamera
 from rig.cameras.realsense_feed import FeedSource
 from rig.cameras.realsense_settings import RealSenseSettings
 from rig.cameras.recording import RecordingCamera
-from rig.cameras.simulated import SimulatedCamera
 from rig.clock import Clock
 
 PaceConfig = Literal["recorded", "fast"] | Annotated[float, Field(gt=0, le=1000)]
@@ -101,6 +100,8 @@ def build_camera(config: CameraConfig, clock: Clock) -> Camera:
         case RecordingConfig():
             return RecordingCamera(config.path, config.pace, clock, config.trim, config.intrinsics)
         case SimulatedConfig():
+            from rig.cameras.simulated import SimulatedCamera  # brings numba, a second that other cameras save
+
             return SimulatedCamera(config.simulation, clock, config.num_frames, fast=config.pace == "fast")
         case RealSenseConfig():
             return RealSenseCamera(config, clock, _feed_source(config, clock))

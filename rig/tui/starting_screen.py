@@ -7,20 +7,23 @@ from textual.binding import Binding, BindingType
 from textual.screen import Screen
 
 from rig.tui import help_texts
-from rig.tui.app import Repaintable
+from rig.tui.app import EtholoopApp, Repaintable
+from rig.tui.check_list import wrapped
 from rig.tui.foot import KeyWords, keys
 from rig.tui.help_screen import Helped
-from rig.tui.lines import Line
+from rig.tui.lines import Line, fit
 from rig.tui.palette import Palette
 from rig.tui.session_child import SessionChild
 from rig.tui.widgets import LinesPanel
 
 LOOKS_HZ = 5
+MOST_LINES = 12
 
 
 class StartingScreen(Screen[bool], Repaintable, Helped):
     """Closes with True when the session runs, with False when the person goes back."""
 
+    app: EtholoopApp
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,q", "back", "back"),
         Binding("ctrl+q,ctrl+c", "back", "back", show=False, priority=True),
@@ -30,6 +33,8 @@ class StartingScreen(Screen[bool], Repaintable, Helped):
         super().__init__()
         self.child = child
         self._palette = palette
+        self._said: list[str] = []
+        self._began_ns = self._step_began_ns = 0
 
     def help_text(self) -> str:
         """See Helped."""
@@ -42,6 +47,7 @@ class StartingScreen(Screen[bool], Repaintable, Helped):
 
     def on_mount(self) -> None:
         """Read along."""
+        self._began_ns = self._step_began_ns = self.app.clock.now_ns()
         self.repaint(self._palette)
         self.set_interval(1 / LOOKS_HZ, self.look)
 
@@ -57,10 +63,16 @@ class StartingScreen(Screen[bool], Repaintable, Helped):
             self.dismiss(True)
             return
         failed = self.child.exit_code is not None
-        heading = "the session could not start" if failed else "the session is starting"
-        lines: list[Line] = [((f" {heading}", "bad" if failed else "title"),), ((" ", "text"),)]
-        lines += [((f"   {line}", "text"),) for line in self.child.lines()]
-        self.query_one("#words", LinesPanel).show(lines)
+        said, now_ns = self.child.lines(), self.app.clock.now_ns()
+        if len(said) != len(self._said):
+            self._said, self._step_began_ns = said, now_ns
+        words = self.query_one("#words", LinesPanel)
+        if failed:
+            lines = failure_lines(said, words.size.width)
+        else:
+            step_s, whole_s = (now_ns - self._step_began_ns) // 10**9, (now_ns - self._began_ns) // 10**9
+            lines = step_lines(said, step_s, whole_s, words.size.width)
+        words.show(lines)
         pairs = (("esc", "back to set-up"),) if failed else (("esc", "give up"),)
         panel = self.query_one("#keys", LinesPanel)
         panel.show([keys(panel.size.width, KeyWords(pairs, badge=""))])
@@ -69,3 +81,24 @@ class StartingScreen(Screen[bool], Repaintable, Helped):
         """Back to the set-up; a session that still prepares is ended."""
         self.child.stop()
         self.dismiss(False)
+
+
+def step_lines(said: list[str], step_s: int, whole_s: int, width: int) -> list[Line]:
+    """Steps done, the one that is being taken with its seconds, and the seconds of all."""
+    heading: Line = ((" the session is starting", "title"), (f"  {whole_s} s", "dim"))
+    lines: list[Line] = [heading, ((" ", "text"),)]
+    done = said[-MOST_LINES:-1]
+    lines += [(("  ● ", "good"), (fit(step, width - 4).rstrip(), "text")) for step in done]
+    first, *rest = wrapped(said[-1] if said else "the program is starting", width - 12)
+    lines.append((("  ◌ ", "info"), (first, "strong"), (f"  {step_s} s", "info")))
+    return lines + [((f"    {part}", "strong"),) for part in rest]
+
+
+def failure_lines(said: list[str], width: int) -> list[Line]:
+    """What was said, the reason last and whole."""
+    lines: list[Line] = [((" the session could not start", "bad"),), ((" ", "text"),)]
+    role = "dim"
+    for line in said[-MOST_LINES:]:
+        role = "strong" if line.startswith("etholoop: ") else role
+        lines += [((f"  {part}", role),) for part in wrapped(line, width - 4, most=MOST_LINES)]
+    return lines

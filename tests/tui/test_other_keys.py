@@ -89,15 +89,23 @@ class PretendedChild(SessionChild):
 
 
 async def test_a_session_that_cannot_start_says_why_and_leads_back() -> None:
-    app, child, answers = EtholoopApp(ManualClock(), plain=False), PretendedChild(), []
+    clock, child, answers = ManualClock(), PretendedChild(), []
+    app = EtholoopApp(clock, plain=False)
     async with app.run_test(size=(80, 24)) as pilot:
         screen = StartingScreen(child, app.palette)
         app.push_screen(screen, answers.append)
         await until(pilot, lambda: screen.is_attached and "camera: opening" in _words(screen))
-        assert "is starting" in _words(screen)
-        child.said, child.code = ["etholoop: no camera is connected"], 4
+        assert "is starting  0 s" in _words(screen)
+        clock.advance_ns(7_000_000_000)
+        await until(pilot, lambda: "◌ camera: opening  7 s" in _words(screen))
+        child.said = ["camera: opening", "online: opening the board"]
+        await until(pilot, lambda: "◌ online: opening the board  0 s" in _words(screen))
+        assert "is starting  7 s" in _words(screen)
+        assert "● camera: opening" in _words(screen)
+        reason = ["etholoop: no camera is connected: " + "look " * 40 + "at the cable", "  and at the plug"]
+        child.said, child.code = child.said + reason, 4
         await until(pilot, lambda: "could not start" in _words(screen))
-        assert "no camera is connected" in _words(screen)
+        assert all(word in _words(screen) for word in ("no camera is connected", "cable", "and at the plug"))
         await pilot.press("escape")
         await until(pilot, lambda: answers == [False])
         assert child.stopped
