@@ -17,7 +17,7 @@ from offline.changepoints import (
     write_changepoints,
 )
 from offline.command_line import gather, progress_bar, say
-from offline.results import Results, open_all, read_crops
+from offline.results import Results, open_all, read_crops, read_held_crops
 from offline.training_pictures import draw_durations
 from online.errors import ConfigError
 
@@ -74,5 +74,6 @@ def command(options: ChangepointOptions) -> None:
 
 
 def _changes(session: Results, settings: ChangepointSettings, rate_hz: float) -> SessionChanges:
-    trace = change_trace(project(read_crops(session), settings), session.slots, settings)
+    crops = read_crops(session) if settings.compatible else read_held_crops(session)
+    trace = change_trace(project(crops, settings), session.slots, settings)
     return SessionChanges(session.uuid, changepoints(trace, settings.threshold) / rate_hz, trace)

@@ -113,6 +113,18 @@ def read_covered(session: Results, chunk: int = CHUNK_FRAMES) -> Iterator[NDArra
             yield covered if covered is not None and covered.any() else None
 
 
+def read_held_crops(session: Results, chunk: int = CHUNK_FRAMES) -> Iterator[NDArray[np.uint8]]:
+    """`read_crops`, a hidden pixel showing what was last seen there (0 before): what comes over it and goes is no
+    change of behaviour. Frames without a mouse stay empty and are not looked back upon."""
+    last = np.zeros((session.crop_size_px, session.crop_size_px), np.uint8)
+    for crops, covered in zip(read_crops(session, chunk), read_covered(session, chunk), strict=True):
+        for index in np.flatnonzero(crops.any(axis=(1, 2))):
+            if covered is not None:
+                np.copyto(crops[index], last, where=covered[index] > 0)
+            last[...] = crops[index]
+        yield crops
+
+
 def _uuid(path: Path, file: h5py.File) -> str:
     value = _scalar(file, "metadata/uuid")
     if not value:

@@ -118,13 +118,20 @@ def command(options: ExtractOptions) -> None:
             say(f"{task.path}: has results already; --overwrite extracts it again")
     reports, failures = extract_all(todo, options.jobs, silent=options.as_json, scheduler=options.scheduler)
     if options.as_json:
-        click.echo(json.dumps({"sessions": [asdict(report) for report in reports], "failures": failures}, indent=1))
+        messages = {path: str(error) for path, error in failures.items()}
+        click.echo(json.dumps({"sessions": [asdict(report) for report in reports], "failures": messages}, indent=1))
     else:
         for report in reports:
             click.echo(_line(report))
     if failures:
-        named = (message if str(path) in message else f"{path}: {message}" for path, message in failures.items())
-        raise EtholoopError("; ".join(named))
+        raise _in_one(failures)
+
+
+def _in_one(failures: dict[str, EtholoopError]) -> EtholoopError:
+    """All failures as one error, of their own kind if they share it."""
+    named = (str(error) if path in str(error) else f"{path}: {error}" for path, error in failures.items())
+    kinds = {type(error) for error in failures.values()}
+    return (kinds.pop() if len(kinds) == 1 else EtholoopError)("; ".join(named))
 
 
 def _line(report: SessionReport) -> str:
@@ -138,10 +145,10 @@ Outcome = tuple[SessionTask, SessionReport | EtholoopError]
 
 def extract_all(
     tasks: list[SessionTask], jobs: int, silent: bool, scheduler: str | None = None
-) -> tuple[list[SessionReport], dict[str, str]]:
+) -> tuple[list[SessionReport], dict[str, EtholoopError]]:
     """Extract sessions; one that fails does not stop the others. Returns reports, and errors by path."""
     reports: list[SessionReport] = []
-    failures: dict[str, str] = {}
+    failures: dict[str, EtholoopError] = {}
     with progress_bar(silent) as bar:
         task_id = bar.add_task("extracting", total=0, note="")
 
@@ -158,7 +165,7 @@ def extract_all(
             if isinstance(outcome, SessionReport):
                 reports.append(outcome)
             else:
-                failures[str(task.path)] = str(outcome)
+                failures[str(task.path)] = outcome
     return _compared(reports), failures
 
 

@@ -12,6 +12,7 @@ from offline.results import open_results, read_covered
 from online import extraction
 from online.arena import Intrinsics
 from online.arena_calibration import calibrate
+from online.errors import FileFormatError
 from online.model import ExtractionSettings
 from tests.extract_sessions import FLOOR_MM, HEIGHT, LENS, WIDTH, extract, write_session
 
@@ -76,6 +77,7 @@ def test_sessions_in_parallel_equal_sessions_one_by_one_and_a_bad_one_stops_no_o
     code, _, error = extract(*sessions, "--jobs", "2")
     assert code != 0
     assert "b: " in str(error)
+    assert isinstance(error, FileFormatError)
     together = [(tmp_path / name / "proc/results_00.h5") for name in ("a", "c")]
     first = [h5py.File(path)["frames"][:] for path in together]
     code, output, _ = extract(tmp_path / "a", tmp_path / "c", "--overwrite", "--json")

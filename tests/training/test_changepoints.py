@@ -16,7 +16,7 @@ from offline.changepoints import (
     read_changepoints,
 )
 from offline.changepoints_command import command
-from offline.results import open_results, read_crops
+from offline.results import open_results, read_crops, read_held_crops
 from online.errors import FileFormatError
 from tests.real_data import MOSEQ, needs_moseq
 from tests.training.results_files import crops, write_results
@@ -99,6 +99,22 @@ def test_command_writes_the_published_layout(tmp_path: Path) -> None:
     assert picture.read_bytes().startswith(b"\x89PNG")
     with pytest.raises(FileFormatError, match="not a file of changepoints"):
         read_changepoints(picture)
+
+
+def test_what_hides_the_mouse_is_no_change_of_behaviour(tmp_path: Path) -> None:
+    frames = holding_still()
+    covered = np.zeros(frames.shape, bool)
+    covered[55:65, :, 30:50] = covered[120:135, 20:45] = True
+    path = write_results(tmp_path / "results_00.h5", "u", np.where(covered, 0, frames).astype(np.uint8))
+    with h5py.File(path, "a") as file:
+        file["frames_covered"] = covered
+    session = open_results(path, "round")
+    held = np.concatenate(list(read_held_crops(session, chunk=60)))
+    np.testing.assert_array_equal(held[~covered], frames[~covered])
+    np.testing.assert_array_equal(held[60, :, 30:50], frames[54, :, 30:50])
+    assert len(found(np.concatenate(list(read_crops(session))))[0]) > 4
+    assert len(found(held)[0]) == 4
+    assert np.abs(found(held)[0] - CHANGES).max() <= 1
 
 
 @needs_moseq
