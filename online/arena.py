@@ -61,6 +61,11 @@ class Arena:
             raise ConfigError("arena: the mask leaves nothing of the region of interest; draw it smaller")
 
     @property
+    def has_mask(self) -> bool:
+        """Whether anything hides the mouse, above it or on it."""
+        return self.masked is not None or bool(self.implants)
+
+    @property
     def mm_per_px(self) -> tuple[float, float]:
         """True millimetres per pixel at the floor, along x and along y."""
         return self.floor_distance_mm / self.intrinsics.fx_px, self.floor_distance_mm / self.intrinsics.fy_px

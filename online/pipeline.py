@@ -51,17 +51,23 @@ def phases_of(model_rate_hz: float, camera_rate_hz: float) -> int:
     return phases
 
 
+def check_fills_masks(bundle: ModelBundle) -> None:
+    """Raise ConfigError if the model cannot say what masked pixels would show."""
+    if bundle.projection is not None and bundle.projection.statistics is None:
+        raise ConfigError(
+            "the arena has a mask, and this model does not know the mean crop from which masked pixels are filled in: "
+            "make it again with this version of 'etholoop train' or 'etholoop model import'"
+        )
+
+
 def init(bundle: ModelBundle, arena: Arena, depth_unit_mm: float, camera_rate_hz: float) -> PipelineState:
     """Allocate everything that `extract` and `decode` need."""
     if bundle.extraction is None or bundle.projection is None:
         raise ConfigError(
             "this model was trained from scores alone and cannot run at a rig: train it again with --pca pca.h5"
         )
-    if (arena.masked is not None or arena.implants) and bundle.projection.statistics is None:
-        raise ConfigError(
-            "the arena has a mask, and this model does not know the mean crop from which masked pixels are filled in: "
-            "make it again with this version of 'etholoop train' or 'etholoop model import'"
-        )
+    if arena.has_mask:
+        check_fills_masks(bundle)
     phases = phases_of(bundle.frame_rate_hz, camera_rate_hz)
     known = bundle.novelty
     return PipelineState(

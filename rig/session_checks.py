@@ -12,6 +12,7 @@ from online.files.mask_file import with_mask
 from online.files.names import by_name, load_names
 from online.files.protocol_files import ProtocolFiles
 from online.model import ModelBundle
+from online.pipeline import check_fills_masks
 from protocols import engine
 from protocols.build import lead_ms, train_of
 from protocols.check import check_protocol
@@ -74,7 +75,8 @@ def check_request(request: SessionRequest) -> Checked:
     if not bundle.runs_at_rig:
         raise ConfigError(f"{request.model}: trained from scores alone, cannot run at a rig: train with --pca pca.h5")
     protocol, materials = check_protocol_file(request, rig, bundle)
-    check_arena(request.rig, rig)
+    if check_arena(request.rig, rig):
+        check_fills_masks(bundle)
     check_subject(request.subject)
     check_writable(request.out)
     return Checked(rig, bundle, bundle_sha256(request.model), protocol, materials)
@@ -174,14 +176,16 @@ def undoable_trains(protocol: Protocol, rig: RigConfig, frame_rate_hz: float) ->
     return impossible_trains(rig.board, trains, board_limits(protocol))
 
 
-def check_arena(path: Path, rig: RigConfig) -> None:
-    """An arena that is named must be readable; one must be named unless a recording gives it."""
+def check_arena(path: Path, rig: RigConfig) -> bool:
+    """An arena that is named must be readable; one must be named unless a recording gives it. True if it has a mask."""
     if rig.arena.file is not None:
         arena = load_arena(rig.arena.file)
         if rig.arena.mask is not None:
             with_mask(arena, rig.arena.mask)
-    elif not rig.arena.from_recording:
+        return arena.has_mask or rig.arena.mask is not None
+    if not rig.arena.from_recording:
         raise ConfigError(f'{path}: names no arena: run `etholoop arena` and set [arena] file = "arena.toml"')
+    return rig.arena.mask is not None
 
 
 def check_writable(folder: Path) -> None:
