@@ -10,12 +10,14 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from offline.arhmm.labelling import Method, label
+from offline.arhmm.labelling import Method, decode, label
 from offline.command_line import gather, progress_bar, say
 from offline.dataset import open_dataset
 from offline.dataset_files import Selection
 from offline.scores import ScoredSession
+from online.decoder import MissingLags
 from online.emission import whiten
+from online.errors import ConfigError
 from online.files.bundle import load_bundle
 from online.files.whole_file import whole_file
 from online.model import ModelBundle
@@ -30,6 +32,7 @@ class ApplyOptions:
     pca: Path | None
     out: Path
     method: Method
+    missing_lags: MissingLags
     seed: int
     as_json: bool
 
@@ -44,8 +47,16 @@ class ApplyOptions:
     type=click.Choice(["filtered", "smoothed", "viterbi", "gibbs"]),
     default="filtered",
     show_default=True,
-    help="filtered: as the rig decodes; smoothed: most probable at each frame given all; viterbi: most probable path; "
-    "gibbs: one draw of the path from its posterior.",
+    help="filtered: from the frames until then, as the rig decodes; smoothed: most probable at each frame given all; "
+    "viterbi: most probable path; gibbs: one draw of the path from its posterior.",
+)
+@click.option(
+    "--missing-lags",
+    type=click.Choice(["skip", "fill"]),
+    default="skip",
+    show_default=True,
+    help="Frames whose predecessors were dropped. skip: without evidence, as in training; fill (filtered only): the "
+    "missing lags are integrated out, so that sessions with gaps, too, are labelled exactly as at the rig.",
 )
 @click.option("--seed", default=0, show_default=True, help="Of --method gibbs.")
 @click.option("--json", "as_json", is_flag=True, help="Print the summary for programs.")
@@ -56,6 +67,8 @@ def command(options: ApplyOptions) -> None:
     Writes /labels/<uuid> (int16, one for each row of scores, -5 where there is none) and /log_likelihood/<uuid>
     (float64, log p(frame | frames before) of the given scores, NaN where there is no evidence).
     """
+    if options.missing_lags == "fill" and options.method != "filtered":
+        raise ConfigError(f"--missing-lags fill goes with --method filtered; {options.method} leaves such frames out")
     bundle = load_bundle(options.model)
     found = open_dataset(options.scores, Selection(bundle.arhmm.num_dims, options.pca))
     sessions, complaints = found.sessions, found.complaints
@@ -67,9 +80,9 @@ def command(options: ApplyOptions) -> None:
         h5py.File(temporary, "w") as file,
         progress_bar(silent=options.as_json) as bar,
     ):
-        file.attrs["method"] = options.method
+        file.attrs.update(method=options.method, missing_lags=options.missing_lags)
         for session in bar.track(sessions, description="sessions"):
-            labels, log_likelihood = label_scores(bundle, session, options.method, options.seed)
+            labels, log_likelihood = label_scores(bundle, session, options.method, options.seed, options.missing_lags)
             file.create_dataset(f"labels/{session.uuid}", data=labels)
             file.create_dataset(f"log_likelihood/{session.uuid}", data=log_likelihood)
             rows.append(_row(session.uuid, labels, log_likelihood))
@@ -83,10 +96,14 @@ def command(options: ApplyOptions) -> None:
 
 
 def label_scores(
-    bundle: ModelBundle, session: ScoredSession, method: Method, seed: int = 0
+    bundle: ModelBundle, session: ScoredSession, method: Method, seed: int = 0, missing_lags: MissingLags = "skip"
 ) -> tuple[NDArray[np.int16], NDArray[np.float64]]:
-    """Labels and log-likelihood (the whitening's Jacobian included) of each row of a session's scores."""
-    labels, evidence = label(bundle.arhmm, whiten(bundle.whitening, session.scores), method, seed)
+    """Labels and log-likelihood (the whitening's Jacobian included) of each row of a session's scores; with
+    `missing_lags` "fill" as the rig decodes them, whatever the method."""
+    if missing_lags == "fill":
+        labels, evidence = decode(bundle.arhmm, bundle.whitening, session.scores)
+    else:
+        labels, evidence = label(bundle.arhmm, whiten(bundle.whitening, session.scores), method, seed)
     return labels, evidence - np.log(np.diag(bundle.whitening.cholesky)).sum()
 
 

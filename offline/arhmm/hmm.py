@@ -110,7 +110,8 @@ def forward_filter(
 ) -> None:
     """Turn log-likelihoods (T, K), in place, into filtered posteriors; evidence (T,) gets log p(x_t | x_<t).
 
-    All arrays but `evidence` share one precision. No entry of `transition` may be so small that its square underflows.
+    All arrays but `evidence` share one precision. No entry of `transition` may be zero, or so small that its square
+    underflows: the sampler's are floored. For models from elsewhere there is `log_hmm.py`.
     """
     num_frames, num_syllables = log_likelihood.shape
     predicted = initial.copy()
@@ -148,30 +149,6 @@ def sample_backward(filtered: Floating, num_lags: int, into: Floating, uniforms:
                 if cumulative > threshold:
                     break
         labels[t] = chosen
-
-
-@njit(cache=True, nogil=True)
-def smooth_backward(filtered: Array, num_lags: int, transition: Array) -> None:
-    """Turn filtered posteriors (T, K), in place, into smoothed marginals P(syllable at t | all frames)."""
-    num_frames, num_syllables = filtered.shape
-    ratio = np.empty(num_syllables)
-    for t in range(num_frames - 2, num_lags - 1, -1):
-        row = filtered[t]
-        ratio[:] = 0.0
-        for i in range(num_syllables):
-            if row[i] > NEGLIGIBLE:
-                for j in range(num_syllables):
-                    ratio[j] += row[i] * transition[i, j]
-        for j in range(num_syllables):
-            ratio[j] = filtered[t + 1, j] / ratio[j] if ratio[j] > 0.0 else 0.0
-        total = 0.0
-        for i in range(num_syllables):
-            weight = 0.0
-            for j in range(num_syllables):
-                weight += transition[i, j] * ratio[j]
-            row[i] *= weight
-            total += row[i]
-        row /= total
 
 
 @njit(cache=True, nogil=True)

@@ -7,16 +7,10 @@ from numpy.typing import NDArray
 
 from offline.arhmm.data import evidence_mask
 from offline.arhmm.emission import Emission, pack
-from offline.arhmm.hmm import (
-    NO_LABEL,
-    Labels,
-    forward_filter,
-    sample_backward,
-    session_log_likelihood,
-    smooth_backward,
-    viterbi,
-)
-from online.model import ARHMM
+from offline.arhmm.hmm import NO_LABEL, Labels, session_log_likelihood, viterbi
+from offline.arhmm.log_hmm import log_forward_filter, log_sample_backward, log_smooth_backward
+from online import decoder
+from online.model import ARHMM, Whitening
 
 Array = NDArray[np.float64]
 Method = Literal["filtered", "smoothed", "viterbi", "gibbs"]
@@ -42,13 +36,13 @@ def log_likelihoods(arhmm: ARHMM, x: Array) -> tuple[Array, NDArray[np.bool_]]:
 
 
 def filtered_posterior(arhmm: ARHMM, x: Array) -> tuple[Array, Array]:
-    """Filtered posteriors (T, K), zero on the first L rows, and log p(x_t | x_<t) (T,), NaN without evidence."""
-    posterior, seen = log_likelihoods(arhmm, x)
+    """Log filtered posteriors (T, K), meaningless on the first L rows, and log p(x_t | x_<t) (T,), NaN without
+    evidence."""
+    log_posterior, seen = log_likelihoods(arhmm, x)
     evidence = np.zeros(len(x))
-    transition = np.ascontiguousarray(arhmm.transition_matrix)
-    forward_filter(posterior, arhmm.num_lags, transition, arhmm.initial_probability, evidence)
+    log_forward_filter(log_posterior, arhmm.num_lags, *_transitions(arhmm), _log(arhmm.initial_probability), evidence)
     evidence[~seen] = np.nan
-    return posterior, evidence
+    return log_posterior, evidence
 
 
 def label(arhmm: ARHMM, x: Array, method: Method, seed: int = 0) -> tuple[Labels, Array]:
@@ -59,24 +53,49 @@ def label(arhmm: ARHMM, x: Array, method: Method, seed: int = 0) -> tuple[Labels
     Gibbs sweep leaves, and what moseq2 gives as the labels of training sessions.
     """
     labels = np.full(len(x), NO_LABEL, np.int16)
-    posterior, evidence = filtered_posterior(arhmm, x)
+    log_posterior, evidence = filtered_posterior(arhmm, x)
     seen = np.flatnonzero(np.isfinite(evidence))
     if seen.size == 0:
         return labels, evidence
-    lags = arhmm.num_lags
+    lags, (transition, log_transition) = arhmm.num_lags, _transitions(arhmm)
     if method == "gibbs":
-        into = np.ascontiguousarray(arhmm.transition_matrix.T)
-        sample_backward(posterior, lags, into, np.random.default_rng(seed).random(len(x)), labels)
+        log_sample_backward(log_posterior, lags, log_transition, np.random.default_rng(seed).random(len(x)), labels)
         return labels, evidence
     if method == "viterbi":
-        with np.errstate(divide="ignore"):
-            log_transition, log_initial = np.log(arhmm.transition_matrix), np.log(arhmm.initial_probability)
-        viterbi(log_likelihoods(arhmm, x)[0], lags, log_transition, log_initial, labels)
+        viterbi(log_likelihoods(arhmm, x)[0], lags, log_transition, _log(arhmm.initial_probability), labels)
         return labels, evidence
     if method == "smoothed":
-        smooth_backward(posterior, lags, np.ascontiguousarray(arhmm.transition_matrix))
+        log_smooth_backward(log_posterior, lags, transition, log_transition)
         first = lags
     else:
         first = int(seen[0])
-    labels[first:] = posterior[first:].argmax(1)
+    labels[first:] = log_posterior[first:].argmax(1)
     return labels, evidence
+
+
+def decode(arhmm: ARHMM, whitening: Whitening, scores: Array) -> tuple[Labels, Array]:
+    """Labels (T,) as the rig decodes them, missing lags filled in, and log p(x_t | x_<t) (T,) of the whitened frame.
+
+    Rows before the first evidence have no label; where no frame is missing this is `label` by filtering.
+    """
+    labels, evidence = np.full(len(scores), NO_LABEL, np.int16), np.full(len(scores), np.nan)
+    state = decoder.init(arhmm, whitening, missing_lags="fill")
+    begun = False
+    for t, row in enumerate(scores):
+        decoded = decoder.step(state, row, 1)
+        if decoded.log_evidence is not None:
+            evidence[t], begun = decoded.log_evidence, True
+        if begun:
+            labels[t] = decoded.log_posterior.argmax()
+    return labels, evidence
+
+
+def _transitions(arhmm: ARHMM) -> tuple[Array, Array]:
+    """The transition matrix and its logarithm."""
+    matrix = np.ascontiguousarray(arhmm.transition_matrix)
+    return matrix, _log(matrix)
+
+
+def _log(values: Array) -> Array:
+    with np.errstate(divide="ignore"):
+        return np.asarray(np.log(values))

@@ -15,10 +15,10 @@ from offline.arhmm.hmm import (
     forward_filter,
     sample_backward,
     session_log_likelihood,
-    smooth_backward,
     viterbi,
 )
-from offline.arhmm.labelling import label, log_likelihoods, regression_form
+from offline.arhmm.labelling import decode, label, log_likelihoods, regression_form
+from offline.arhmm.log_hmm import log_forward_filter, log_sample_backward, log_smooth_backward
 from offline.arhmm.statistics import session_statistics
 from online import decoder
 from online.model import ARHMM, Whitening
@@ -97,10 +97,16 @@ def enumerate_paths(log_likelihood: Array, transition: Array, initial: Array) ->
     """All label paths and the log joint of each."""
     num_frames, num_syllables = log_likelihood.shape
     paths = np.array(list(itertools.product(range(num_syllables), repeat=num_frames)))
-    joint = np.log(initial[paths[:, 0]]) + log_likelihood[np.arange(num_frames), paths].sum(1)
+    with np.errstate(divide="ignore"):
+        return paths, _joint(log_likelihood, paths, transition, initial)
+
+
+def _joint(log_likelihood: Array, paths: NDArray[np.int64], transition: Array, initial: Array) -> Array:
+    num_frames = len(log_likelihood)
+    joint: Array = np.log(initial[paths[:, 0]]) + log_likelihood[np.arange(num_frames), paths].sum(1)
     for t in range(1, num_frames):
         joint = joint + np.log(transition[paths[:, t - 1], paths[:, t]])
-    return paths, joint
+    return joint
 
 
 @pytest.fixture
@@ -121,11 +127,36 @@ def test_filter_smoother_and_evidence_match_enumeration(toy: tuple[Array, Array,
         exact = [weight[paths[:, t] == k].sum() / weight.sum() for k in range(3)]
         np.testing.assert_allclose(filtered[t], exact, atol=1e-13)
         assert evidence[: t + 1].sum() == pytest.approx(np.logaddexp.reduce(joint), abs=1e-12)
+
+
+@pytest.fixture(params=["dense", "zeros"])
+def logs(request: pytest.FixtureRequest, toy: tuple[Array, Array, Array]) -> tuple[Array, Array, Array, Array]:
+    """Log-likelihoods, transitions, their logarithm, log initial; with zeros, the most likely cannot be reached."""
+    log_likelihood, transition, initial = toy
+    if request.param == "zeros":
+        transition = np.array([[0.7, 0.3, 0.0], [0.0, 0.6, 0.4], [0.0, 0.0, 1.0]])
+        initial = np.array([0.5, 0.5, 0.0])
+        log_likelihood = log_likelihood * 1000
+        log_likelihood[0, 2], log_likelihood[4, 0] = 5000.0, 4000.0
+    with np.errstate(divide="ignore"):
+        return log_likelihood, transition, np.log(transition), np.log(initial)
+
+
+def test_log_filter_and_smoother_match_enumeration(logs: tuple[Array, Array, Array, Array]) -> None:
+    log_likelihood, transition, log_transition, log_initial = logs
+    filtered, evidence = log_likelihood.copy(), np.zeros(6)
+    log_forward_filter(filtered, 0, transition, log_transition, log_initial, evidence)
     smoothed = filtered.copy()
-    smooth_backward(smoothed, 0, transition)
-    for t in range(6):
-        exact = [weight[paths[:, t] == k].sum() / weight.sum() for k in range(3)]
-        np.testing.assert_allclose(smoothed[t], exact, atol=1e-13)
+    log_smooth_backward(smoothed, 0, transition, log_transition)
+    with np.errstate(divide="ignore"):
+        for t in range(6):
+            paths, joint = enumerate_paths(log_likelihood[: t + 1], transition, np.exp(log_initial))
+            exact = [np.logaddexp.reduce(joint[paths[:, t] == k]) - np.logaddexp.reduce(joint) for k in range(3)]
+            np.testing.assert_allclose(filtered[t], exact, rtol=1e-10, atol=1e-10)
+            assert evidence[: t + 1].sum() == pytest.approx(np.logaddexp.reduce(joint), rel=1e-12)
+        for t in range(6):
+            exact = [np.logaddexp.reduce(joint[paths[:, t] == k]) - np.logaddexp.reduce(joint) for k in range(3)]
+            np.testing.assert_allclose(smoothed[t], exact, rtol=1e-10, atol=1e-10)
 
 
 def test_viterbi_finds_the_best_of_all_paths(toy: tuple[Array, Array, Array]) -> None:
@@ -143,9 +174,15 @@ def test_sampled_paths_have_the_posterior_distribution(toy: tuple[Array, Array, 
     rng = np.random.default_rng(1)
     into = np.ascontiguousarray(transition.T)
     labels = np.empty(6, np.int16)
+    with np.errstate(divide="ignore"):
+        logs = np.log(filtered), np.log(transition)
+    in_logs = np.empty(6, np.int16)
     counts = np.zeros(3**6)
     for _ in range(20_000):
-        sample_backward(filtered, 0, into, rng.random(6), labels)
+        uniforms = rng.random(6)
+        sample_backward(filtered, 0, into, uniforms, labels)
+        log_sample_backward(logs[0], 0, logs[1], uniforms, in_logs)
+        np.testing.assert_array_equal(in_logs, labels)
         counts[int((labels.astype(np.int64) * 3 ** np.arange(5, -1, -1)).sum())] += 1
     joint = enumerate_paths(log_likelihood, transition, initial)[1]
     expected = np.exp(joint - np.logaddexp.reduce(joint)) * 20_000
@@ -198,6 +235,22 @@ def test_filtered_labels_and_likelihoods_are_those_of_the_rig(dof: float | None)
             assert np.isnan(evidence[t])
     assert (labels[:2] == NO_LABEL).all()
     assert (labels[2:] >= 0).all()
+
+
+def test_sessions_with_gaps_are_decoded_as_at_the_rig() -> None:
+    """`decode` fills missing lags in, and knows more of the frames after a gap than `label`."""
+    model, x = small_session()
+    labels, evidence = decode(model, Whitening(np.zeros(3), np.eye(3)), x)
+    state = decoder.init(model, Whitening(np.zeros(3), np.eye(3)))
+    live = [(d.posterior.argmax(), d.log_evidence) for d in (decoder.step(state, row.copy(), 1) for row in x)]
+    seen = np.isfinite(evidence)
+    np.testing.assert_array_equal(labels[2:], [k for k, _ in live[2:]])
+    np.testing.assert_array_equal(seen, [e is not None for _, e in live])
+    np.testing.assert_array_equal(evidence[seen], [e for _, e in live if e is not None])
+    plain = label(model, x, "filtered")[1]
+    assert seen.sum() > np.isfinite(plain).sum()
+    first_gap = int(np.flatnonzero(~np.isfinite(x).all(1))[0])
+    np.testing.assert_allclose(evidence[:first_gap], plain[:first_gap], atol=1e-10)
 
 
 def test_wrong_lag_order_would_be_noticed() -> None:

@@ -13,7 +13,7 @@ from offline import apply_command, model_commands, pca_command, train_command
 from offline.arhmm.labelling import filtered_posterior
 from offline.scores import read_scores, session_sha256
 from online.emission import whiten
-from online.errors import EtholoopError, FileFormatError
+from online.errors import ConfigError, EtholoopError, FileFormatError
 from online.files.bundle import load_bundle
 from online.simulation.arhmm import random_arhmm, sample
 from tests.training.results_files import crops, write_results
@@ -43,8 +43,8 @@ def train(scores: Path, out: Path, *more: str) -> dict[str, object]:
     return summary
 
 
-def apply(model: Path, scores: Path, out: Path, method: str) -> dict[str, object]:
-    arguments = [str(model), str(scores), "--out", str(out), "--method", method, "--json"]
+def apply(model: Path, scores: Path, out: Path, method: str, *more: str) -> dict[str, object]:
+    arguments = [str(model), str(scores), "--out", str(out), "--method", method, "--json", *more]
     result = CliRunner().invoke(apply_command.command, arguments, catch_exceptions=False)
     assert result.exit_code == 0, result.output
     summary: dict[str, object] = json.loads(result.stdout)
@@ -71,6 +71,11 @@ def test_train_then_apply(tmp_path: Path, scores: Path) -> None:
             log_likelihood = file["log_likelihood/session-0"][:]
         assert log_likelihood.dtype == np.float64
         np.testing.assert_array_equal(np.flatnonzero(np.isnan(log_likelihood)), [0, 1, 50, 51, 52])
+    apply(tmp_path / "m.model.h5", scores, tmp_path / "labels.h5", "filtered", "--missing-lags", "fill")
+    with h5py.File(tmp_path / "labels.h5") as file:
+        np.testing.assert_array_equal(np.flatnonzero(np.isnan(file["log_likelihood/session-0"][:])), [0, 1, 50])
+    with pytest.raises(ConfigError, match="goes with --method filtered"):
+        apply(tmp_path / "m.model.h5", scores, tmp_path / "labels.h5", "smoothed", "--missing-lags", "fill")
 
 
 def test_log_likelihood_is_in_the_space_of_the_given_scores(tmp_path: Path, scores: Path) -> None:

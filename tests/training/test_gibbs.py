@@ -10,8 +10,8 @@ from sklearn.metrics import adjusted_mutual_info_score
 from offline.arhmm.data import Sessions, assemble, fit_whitening
 from offline.arhmm.fit import Fit, Schedule, fit, log_likelihood_per_frame
 from offline.arhmm.gibbs import Settings, annealed, pooled_prior
-from offline.arhmm.hmm import smooth_backward
 from offline.arhmm.labelling import filtered_posterior, label
+from offline.arhmm.log_hmm import log_smooth_backward
 from offline.arhmm.prior import (
     Conditional,
     condition,
@@ -128,8 +128,9 @@ def test_gibbs_labels_are_draws_from_the_posterior() -> None:
     """Their frequencies over many seeds are the smoothed marginals; they last shorter than the most probable path."""
     _, x = sample(MODEL, 60, 5)
     draws = np.stack([label(MODEL, x, "gibbs", seed)[0] for seed in range(400)])
-    posterior = filtered_posterior(MODEL, x)[0]
-    smooth_backward(posterior, 2, MODEL.transition_matrix)
+    log_posterior = filtered_posterior(MODEL, x)[0]
+    log_smooth_backward(log_posterior, 2, MODEL.transition_matrix, np.log(MODEL.transition_matrix))
+    posterior = np.exp(log_posterior)
     shares = np.stack([(draws == k).mean(0) for k in range(6)], axis=1)
     np.testing.assert_allclose(shares[2:], posterior[2:], atol=0.1)
     np.testing.assert_array_equal(draws[0], label(MODEL, x, "gibbs", 0)[0])
