@@ -1,5 +1,6 @@
 """Alerts: each stays on the screen until someone acknowledges it; repeats are counted, not stacked."""
 
+from bisect import insort
 from dataclasses import dataclass
 
 KEPT = 200
@@ -19,23 +20,24 @@ class Alert:
 
 
 class AlertBoard:
-    """All alerts of a session, newest last, and the conditions that hold now."""
+    """All alerts of a session in order of time, and the conditions that hold now."""
 
     def __init__(self) -> None:
         self.alerts: list[Alert] = []
         self._conditions: set[tuple[str, str]] = set()
         self._number = 0
 
-    def raise_(self, source: str, text: str, now_ns: int) -> Alert:
-        """Put up an alert; the same text of the same source is one alert while it is not acknowledged."""
+    def raise_(self, source: str, text: str, time_ns: int) -> Alert:
+        """Put up an alert of any time; the same text of the same source is one alert while it is not acknowledged."""
         for alert in self.open:
             if (alert.source, alert.text) == (source, text):
                 alert.times += 1
-                alert.last_ns = now_ns
+                alert.first_ns, alert.last_ns = min(alert.first_ns, time_ns), max(alert.last_ns, time_ns)
+                self.alerts.sort(key=_order)
                 return alert
         self._number += 1
-        alert = Alert(self._number, source, text, now_ns, now_ns)
-        self.alerts.append(alert)
+        alert = Alert(self._number, source, text, time_ns, time_ns)
+        insort(self.alerts, alert, key=_order)
         settled = [a for a in self.alerts if a.acknowledged]
         for old in settled[: max(0, len(self.alerts) - KEPT)]:
             self.alerts.remove(old)
@@ -61,3 +63,7 @@ class AlertBoard:
         for alert in chosen:
             alert.acknowledged = True
         return len(chosen)
+
+
+def _order(alert: Alert) -> tuple[int, int]:
+    return alert.first_ns, alert.number

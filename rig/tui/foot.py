@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from rig.tui.lines import Line, Part, fit, spread
+from rig.tui.lines import Line, Part, fit, minutes, spread
 from rig.tui.session_view import SessionView
 
 BADGES: dict[str, Line] = {
@@ -13,6 +13,7 @@ BADGES: dict[str, Line] = {
 }
 
 
+NOT_KNOWN: Line = (("○ no alerts since this screen was opened", "text"),)
 COMMON = (("?", "help"), ("F2", "colours"))
 SHORT = {
     "acknowledge": "ack",
@@ -41,13 +42,14 @@ def alerts(view: SessionView, width: int, height: int, now_ns: int) -> list[Line
     """Open alerts, the newest last; what does not fit is counted."""
     waiting = view.alerts.open
     if not waiting:
-        return [(("● no alerts", "good"),), *([((" ", "text"),)] * (height - 1))]
+        known: Line = (("● no alerts", "good"),)
+        return [known if view.knows_earlier else NOT_KNOWN, *([((" ", "text"),)] * (height - 1))]
     shown = waiting[-height:]
     lines: list[Line] = []
     for alert in shown:
         times = f" ({alert.times} times)" if alert.times > 1 else ""
-        age_s = (now_ns - alert.last_ns) / 1e9
-        ago = f"{age_s:.0f} s ago" if 0 <= age_s < 600 else ""
+        age_s = max(0.0, (now_ns - alert.last_ns) / 1e9)
+        ago = f"{age_s:.0f} s ago" if age_s < 600 else f"{minutes(age_s * 1000)} ago"
         if alert is shown[0] and len(shown) < len(waiting):
             ago = f"and {len(waiting) - len(shown)} earlier  {ago}"
         words = fit(f"▲ {alert.source}: {alert.text}{times}", max(10, width - len(ago) - 1)).rstrip()

@@ -94,6 +94,7 @@ class SessionView:
         self.stop_words = ""
         self.ended = ""
         self.disk_free_gb: float | None = None
+        self.knows_earlier = not facts.live
         self._receipts: set[PulseReceipt] = set()
         self._first_frame: int | None = None
         self._first_decoded: int | None = None
@@ -122,11 +123,11 @@ class SessionView:
             case Trial():
                 self._take_trial(message)
             case PulseReceipt():
-                self._take_receipt(message, now_ns)
+                self._take_receipt(message)
             case SessionStatus():
                 self._take_status(message)
             case Event():
-                self._take_event(message, now_ns)
+                self._take_event(message)
             case Health():
                 self.health[message.process] = message
                 self.heard_ns[f"health.{message.process}"] = now_ns
@@ -156,13 +157,16 @@ class SessionView:
         self.by_block.setdefault((message.block, message.rule), Counter())[message.outcome] += 1
         self.log.append(entry_of_trial(message))
 
-    def _take_receipt(self, message: PulseReceipt, now_ns: int) -> None:
+    def _take_receipt(self, message: PulseReceipt) -> None:
         self.latency.on_receipt(message)
-        self.commands[message.outcome] += 1
         self._receipts.add(message)
+        self._count_receipt(message)
+
+    def _count_receipt(self, message: PulseReceipt) -> None:
+        self.commands[message.outcome] += 1
         if message.outcome != "executed":
             reason = f": {message.reason}" if message.reason else ""
-            self.alerts.raise_("board", f"pulse {message.outcome}{reason}", now_ns)
+            self.alerts.raise_("board", f"pulse {message.outcome}{reason}", message.received_time_ns)
 
     def _take_status(self, message: SessionStatus) -> None:
         self.status = message
@@ -172,11 +176,14 @@ class SessionView:
         if pinned != self.ethogram.pinned:
             self.ethogram.pinned = pinned
 
-    def _take_event(self, message: Event, now_ns: int) -> None:
+    def _take_event(self, message: Event) -> None:
         self.events.append(message)
         self.log.append(entry_of_event(message))
+        self._judge_event(message)
+
+    def _judge_event(self, message: Event) -> None:
         if message.kind in ("alert", "loss"):
-            self.alerts.raise_(message.source, message.detail, now_ns)
+            self.alerts.raise_(message.source, message.detail, message.time_ns)
 
     def on_armed(self) -> None:
         """Take that the operator armed after a stop."""
@@ -193,17 +200,22 @@ class SessionView:
             self.alerts.raise_("emergency stop", f"not confirmed: {detail}", now_ns)
 
     def take_earlier(self, earlier: Earlier) -> None:
-        """Add what happened before this screen heard anything; what it heard itself is not counted twice."""
+        """Add what happened before this screen heard anything, alerts among it; what it heard itself is not counted
+        twice."""
+        self.knows_earlier = True
         heard = set(self.trials)
         trials = [trial for trial in earlier.trials if trial not in heard]
         self.trials[:0] = trials
         for trial in trials:
             self.by_block.setdefault((trial.block, trial.rule), Counter())[trial.outcome] += 1
-        answered = [receipt for receipt in earlier.receipts if receipt not in self._receipts]
-        self.commands.update(receipt.outcome for receipt in answered)
+        for receipt in earlier.receipts:
+            if receipt not in self._receipts:
+                self._count_receipt(receipt)
         known = set(self.events)
         events = [event for event in earlier.events if event not in known]
         self.events.extendleft(reversed(events))
+        for event in events:
+            self._judge_event(event)
         older = [entry_of_trial(trial) for trial in trials] + [entry_of_event(event) for event in events]
         merged = sorted([*older, *self.log], key=lambda entry: entry.time_ns)
         self.log = deque(merged, maxlen=EVENTS_KEPT)

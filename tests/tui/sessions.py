@@ -52,6 +52,8 @@ def _record(run_dir: Path, writer: SessionWriter, num_frames: int, dropped: tupl
                 subscriber.receive(0)
         for index in range(num_frames):
             clock.advance_ns(FRAME_NS)
+            if index == num_frames // 40:
+                rig.event("camera", "alert", "USB link is slow")
             if index == num_frames // 2:
                 rig.event("supervisor", "note", "half way")
             rig.step(dropped=3 if index in dropped else 0)

@@ -317,6 +317,26 @@ def test_a_screen_that_comes_late_knows_what_happened(tmp_path: Path, view: Sess
     np.testing.assert_array_equal(view.ethogram.ribbon(rows, 50)[0], whole.ethogram.ribbon(rows, 50)[0])
 
 
+def test_a_screen_that_comes_late_shows_the_alerts_that_nobody_acknowledged(tmp_path: Path, view: SessionView) -> None:
+    slow = Event(time_ns=40 * MS, source="camera", kind="alert", detail="slow USB")
+    lost = Event(time_ns=50 * MS, source="online", kind="loss", detail="2 messages of 'frames' never came")
+    write_session(tmp_path, [slow, receipt(1, 1, "refused"), lost, slow.replace(time_ns=60 * MS)])
+    view.take(Event(time_ns=70 * MS, source="recorder", kind="alert", detail="late"), None, 70 * MS)
+    view.alerts.acknowledge()
+    assert "since this screen was opened" in text(alerts(view, 60, 2, 10**9)), "green only when all is known"
+    view.take(lost, None, 80 * MS)
+    view.take_earlier(read_earlier(tmp_path))
+    assert [(a.source, a.text, a.times) for a in view.alerts.open] == [
+        ("camera", "slow USB", 2),
+        ("board", "pulse refused: duty", 1),
+        ("online", "2 messages of 'frames' never came", 1),
+    ]
+    assert (view.alerts.open[0].first_ns, view.alerts.open[0].last_ns) == (40 * MS, 60 * MS)
+    assert "1:00:00 ago" in text(alerts(view, 60, 3, 3_600_060 * MS))
+    view.alerts.acknowledge()
+    assert "● no alerts" in text(alerts(view, 60, 2, 10**9))
+
+
 def test_leading_rows_keep_their_places() -> None:
     ethogram = Ethogram(pinned=(5,))
     for index in range(60):
