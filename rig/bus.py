@@ -13,7 +13,7 @@ from pathlib import Path
 import zmq
 
 from online.errors import EtholoopError
-from online.messages import InputHealth, Message, MessageError, decode
+from online.messages import Frame, InputHealth, Message, MessageError, decode
 from rig.services import STREAMS, stream_address
 
 PROBE = 2**64 - 1
@@ -114,15 +114,27 @@ class Subscriber:
             self.lost += gap
             self._next = sequence + 1
             try:
-                message = decode(parts[1].bytes)
+                message, payload = self._read(parts)
             except MessageError:
                 self.valid = False
                 self.lost += 1
                 continue
-            self.valid = type(message).__name__ in self.stream.messages
+            self.valid = True
             self.received += 1
             self._arrivals_ns.append(now_ns)
-            return Received(message, parts[2].buffer if len(parts) > 2 else None, gap)
+            return Received(message, payload, gap)
+
+    def _read(self, parts: list[zmq.Frame]) -> tuple[Message, memoryview | None]:
+        """A message of this stream and its raw buffer, or MessageError; a frame's buffer has the size that it says."""
+        message = decode(parts[1].bytes)
+        payload = parts[2].buffer if len(parts) > 2 else None
+        if type(message).__name__ not in self.stream.messages:
+            raise MessageError(f"{type(message).__name__} is no message of the stream {self.stream.name}")
+        if isinstance(message, Frame) and (payload is None or payload.nbytes != 2 * message.height * message.width):
+            raise MessageError(
+                f"frame {message.frame_index}: its image has not {message.height} x {message.width} pixels"
+            )
+        return message, payload
 
     def forgive(self) -> None:
         """Count losses from here: what was sent before a session starts is nobody's loss."""

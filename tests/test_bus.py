@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import zmq
 
-from online.messages import Command, EngineInput, Event, Reply
+from online.messages import Command, EngineInput, Event, Frame, Reply
 from rig.bus import Publisher, Subscriber
 from rig.control import ControlError, ControlServer, send_command
 
@@ -125,10 +125,36 @@ def test_a_stream_of_rare_events_may_be_silent_but_not_of_the_wrong_kind(context
     publisher, subscriber = connect(context, tmp_path)
     assert subscriber.health(now_ns=10**12, silence_ns=100).alive
     publisher.publish(Reply(ok=True, detail="", done_time_ns=0))
-    assert subscriber.socket.poll(2000)
-    while subscriber.receive(0) is None:
-        subscriber.socket.poll(2000)
+    while subscriber.valid:
+        assert subscriber.socket.poll(2000)
+        assert subscriber.receive(0) is None
     assert not subscriber.health(now_ns=10**12, silence_ns=100).valid
+    assert (subscriber.received, subscriber.lost) == (0, 1)
+
+
+@pytest.mark.parametrize("image", [None, bytes(2 * 3 * 4 - 1)])
+def test_a_frame_without_its_whole_image_is_lost(context: Context, tmp_path: Path, image: bytes | None) -> None:
+    publisher, subscriber = connect(context, tmp_path, "frames")
+    header = Frame(
+        frame_index=0,
+        dropped_before=0,
+        frame_number=0,
+        device_time_ns=0,
+        capture_time_ns=0,
+        arrival_time_ns=0,
+        published_time_ns=0,
+        height=3,
+        width=4,
+        truth=None,
+    )
+    publisher.publish(header, image)
+    publisher.publish(header, bytes(2 * 3 * 4))
+    received = None
+    while received is None:
+        assert subscriber.socket.poll(2000)
+        received = subscriber.receive(0)
+    assert received.payload is not None
+    assert (received.payload.nbytes, subscriber.lost, subscriber.valid) == (24, 1, True)
 
 
 def test_a_command_is_answered(context: Context, tmp_path: Path) -> None:
