@@ -13,7 +13,7 @@ from offline.replay.recorded import RecordedSession
 from online.files.names import by_name
 from online.files.tables import is_missing, text_of
 from protocols.build import evidence_requests
-from protocols.conditions import first_unmet, make_checks
+from protocols.conditions import make_checks
 from protocols.moment import Moment
 from protocols.rule_schema import RuleBase, SituationRule, SyllableRule
 from protocols.schema import Block
@@ -137,11 +137,11 @@ class Inquiry:
         table = Timetable(self.session.protocol)
         table.advance(moment.session_ns)
         moment.block_ns = table.into_ns(moment.session_ns)
-        checks = make_checks(rule.when, self.session.protocol)
-        unmet = first_unmet(checks, moment)
-        if unmet is None:
-            return "its conditions held, but no bout had begun"
-        return f"when: {in_words(Why('when', unmet, *checks[unmet].shortfall(moment)), rule)}"
+        for number, check in enumerate(make_checks(rule.when, self.session.protocol)):
+            if not check.holds(moment):
+                value = check.read(moment)
+                return f"when: {in_words(Why('when', number, value, check.nearest(value)), rule)}"
+        return "its conditions held, but no bout had begun"
 
     def counts(self) -> dict[str, dict[str, int]]:
         """For each rule, at how many frames near its threshold which cause kept it from a trial."""

@@ -6,15 +6,26 @@ from dataclasses import dataclass
 from protocols.conditions import make_checks
 from protocols.draws import CatchDraws
 from protocols.ledger import Ledger
-from protocols.live_rule import LiveRule, LiveTriggered
+from protocols.live_rule import LiveRule
 from protocols.live_schedule import Due, LiveScheduled
+from protocols.live_triggered import LiveTriggered
 from protocols.materials import Materials
 from protocols.own_rule import RuleContext, load
 from protocols.presence import Absence, Chain, Seen
-from protocols.rule_schema import Earlier, EvidenceKind, OwnRule, RuleBase, ScheduledRule, SyllableRule, TriggeredRule
+from protocols.rule_schema import (
+    Absent,
+    Earlier,
+    EvidenceKind,
+    OwnRule,
+    RuleBase,
+    ScheduledRule,
+    SyllableRule,
+    TriggeredRule,
+)
 from protocols.schedule import Spacing, Span, due_times_us
 from protocols.schema import Output, Protocol
 from protocols.schema_types import GRID_US
+from protocols.sums import Sums
 from protocols.targets import resolve
 from protocols.trial import EvidenceRequest, Train
 from protocols.trigger import Bout, OwnTrigger, Situation, SituationTrigger, SyllableTrigger, Trigger
@@ -24,7 +35,7 @@ LEAD_FRAMES = 2
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """Where a protocol runs: model, camera, subject's arm, key of the draws."""
+    """Where a protocol runs: model, camera, subject's arm, key of the draws; `sums` collects the targets in use."""
 
     protocol: Protocol
     num_syllables: int
@@ -33,6 +44,7 @@ class Setting:
     materials: Materials
     arm: str | None
     key: bytes
+    sums: Sums
 
     def indices(self, target: Sequence[str | int]) -> tuple[int, ...]:
         """Syllables of a target."""
@@ -148,10 +160,7 @@ def _triggered(rule: TriggeredRule, setting: Setting, requests: Sequence[Evidenc
         indices=setting.indices(rule.target) if isinstance(rule, SyllableRule) else (),
         checks=make_checks(rule.when, setting.protocol),
         chain=_chain(rule.after, setting) if rule.after else None,
-        absences=tuple(
-            Absence(Seen(setting.indices(a.target), a.threshold), round(a.for_ms * 1e6), _text(a.target))
-            for a in rule.absent
-        ),
+        absences=tuple(Absence(_seen(a, setting), round(a.for_ms * 1e6), _text(a.target)) for a in rule.absent),
     )
 
 
@@ -163,7 +172,7 @@ def _trigger(rule: TriggeredRule, setting: Setting, requests: Sequence[EvidenceR
         if rule.contingency == "reversed":
             indices = tuple(i for i in range(setting.num_syllables) if i not in indices)
         row = 0 if request is None else 1 + requests.index(request)
-        return SyllableTrigger(bout, row, indices, rule.enter, rule.exit_threshold)
+        return SyllableTrigger(bout, setting.sums.slot(row, indices), rule.enter, rule.exit_threshold)
     if isinstance(rule, OwnRule):
         return OwnTrigger(bout, _own(rule, setting))
     checks = make_checks(rule.when, setting.protocol)
@@ -177,10 +186,14 @@ def _own(rule: OwnRule, setting: Setting) -> Situation:
 
 def _chain(steps: Sequence[Earlier], setting: Setting) -> Chain:
     return Chain(
-        [Seen(setting.indices(step.target), step.threshold) for step in steps],
+        [_seen(step, setting) for step in steps],
         [round(step.within_ms * 1e6) for step in steps],
         [_text(step.target) for step in steps],
     )
+
+
+def _seen(wanted: Earlier | Absent, setting: Setting) -> Seen:
+    return Seen(setting.sums.slot(0, setting.indices(wanted.target)), wanted.threshold)
 
 
 def _text(target: Sequence[str | int]) -> str:

@@ -6,7 +6,7 @@ from math import inf, isfinite, nan
 from typing import get_args
 
 from protocols.moment import Moment
-from protocols.places import inside_test, wall_distance
+from protocols.places import AtPoint, inside_test, wall_distance
 from protocols.rule_schema import Condition, PoseQuantity
 from protocols.schema import Protocol
 
@@ -27,10 +27,9 @@ class Check:
         """Whether it does."""
         return self.low <= self.read(moment) <= self.high
 
-    def shortfall(self, moment: Moment) -> tuple[float, float]:
-        """The value, and the nearest one that is allowed."""
-        value = self.read(moment)
-        return value, self.high if value > self.high or self.low == -inf else self.low
+    def nearest(self, value: float) -> float:
+        """The nearest value that is allowed."""
+        return self.high if value > self.high or self.low == -inf else self.low
 
     def text(self, moment: Moment) -> str:
         """Name, value and bounds."""
@@ -43,19 +42,11 @@ def make_checks(conditions: Sequence[Condition], protocol: Protocol) -> tuple[Ch
     return tuple(_check(condition, protocol) for condition in conditions)
 
 
-def first_unmet(checks: Sequence[Check], moment: Moment) -> int | None:
-    """Number of the first condition that does not hold."""
-    for number, check in enumerate(checks):
-        if not check.holds(moment):
-            return number
-    return None
-
-
 def _check(condition: Condition, protocol: Protocol) -> Check:
     if condition.place is not None:
         place = next(place for place in protocol.places if place.name == condition.place)
         wanted = 1.0 if condition.inside else 0.0
-        return Check(f"inside {place.name}", _inside(inside_test(place)), wanted, wanted)
+        return Check(f"inside {place.name}", _at_position(inside_test(place)), wanted, wanted)
     if condition.quantity is None:
         raise AssertionError("a condition without quantity and place was not refused")
     low = -inf if condition.min is None else condition.min
@@ -84,15 +75,14 @@ def _of_pose(quantity: str) -> Reading:
     return read
 
 
-def _at_position(function: Callable[[float, float], float]) -> Reading:
+def _at_position(function: AtPoint) -> Reading:
     def read(moment: Moment) -> float:
         pose = moment.pose
-        if pose is None or pose.x_mm is None or pose.y_mm is None:
+        if pose is None:
             return nan
-        return function(pose.x_mm, pose.y_mm) if isfinite(pose.x_mm + pose.y_mm) else nan
+        x_mm, y_mm = pose.x_mm, pose.y_mm
+        if x_mm is None or y_mm is None or not isfinite(x_mm + y_mm):
+            return nan
+        return function(x_mm, y_mm)
 
     return read
-
-
-def _inside(test: Callable[[float, float], bool]) -> Reading:
-    return _at_position(lambda x, y: float(test(x, y)))

@@ -21,12 +21,18 @@ from protocols.limits import PulseLimits
 from protocols.live_rule import Gate, LiveRule
 from protocols.materials import NO_MATERIALS, Materials
 from protocols.moment import Moment
+from protocols.rule_schema import OwnRule
 from protocols.schema import Protocol
 from protocols.session_clock import Continuity, SessionClock, Timetable
-from protocols.trial import Decision, Evidence, EvidenceRequest, PoseLike, Status
-from protocols.why import NearMiss
+from protocols.sums import Sums
+from protocols.trial import Decision, Evidence, EvidenceRequest, PoseLike, Status, Vector
+from protocols.why import NearMiss, WhyRow
 
+NATIVE_DOUBLE = "d"
+"""The one format of numbers that is read in place."""
 NOTHING: tuple[Decision, ...] = ()
+DISARMED: WhyRow = ("disarmed", 0, nan, nan)
+PAUSED: WhyRow = ("paused", 0, nan, nan)
 LONGEST_STEP_FRAMES = 1.5
 
 
@@ -34,11 +40,14 @@ class EngineState:
     """All that the engine remembers; made by `init`, changed by `step` alone.
 
     `rules` in the order in which they are asked, highest priority first. `requests`: the kinds of evidence beyond the
-    filtered posterior that `Evidence.further` must carry, in order.
+    filtered posterior that `Evidence.further` must carry, in order. `as_lists`: posteriors are copied
+    into lists for own rules, else read in place.
     """
 
     __slots__ = (
         "_arm",
+        "_sums",
+        "as_lists",
         "clock",
         "evidence",
         "gap_ns",
@@ -64,7 +73,9 @@ class EngineState:
         self.moment = Moment()
         limits = PulseLimits(protocol.limits, {output.channel for output in protocol.trains.values()})
         self.gate = Gate(limits, deadline_ns)
+        self._sums = setting.sums
         self.rules: list[LiveRule] = sorted(build_rules(setting), key=lambda live: -live.rule.priority)
+        self.as_lists = any(isinstance(rule, OwnRule) for rule in protocol.rules)
         self.requests: tuple[EvidenceRequest, ...] = evidence_requests(protocol)
 
     @property
@@ -75,7 +86,7 @@ class EngineState:
     @property
     def near(self) -> Sequence[NearMiss]:
         """Rules that were near their threshold at the last frame and gave no trial, with the cause."""
-        return self.gate.near
+        return [NearMiss._make(row) for row in self.gate.near]
 
     def enter_block(self) -> None:
         """Make the rules of the current block live, the others not."""
@@ -84,6 +95,39 @@ class EngineState:
         for live in self.rules:
             live.set_live(live.rule.name in names)
         self.gate.block = "" if block is None else block.name
+
+    def row(self, posterior: Vector) -> Sequence[float]:
+        """The numbers of a posterior."""
+        view = posterior.data
+        if view.format == NATIVE_DOUBLE and not self.as_lists:
+            return view
+        numbers: list[float] = posterior.tolist()
+        return numbers
+
+    def look(self, evidence: Evidence | None, pose: PoseLike | None, elapsed_ns: int) -> Moment:
+        """The frame as the rules see it."""
+        moment, now_ns, step_ns = self.moment, self.clock.now_ns, self.clock.step_ns
+        moment.rows.clear()
+        moment.novelty = nan
+        if evidence is not None:
+            filtered = self.row(evidence.filtered)
+            if isnan(sum(filtered)):
+                evidence = None
+            else:
+                moment.rows.append(filtered)
+                for row in evidence.further:
+                    moment.rows.append(self.row(row))
+                self._sums.update(moment.rows, moment.sums)
+                moment.novelty = evidence.novelty
+        self.evidence.update(evidence is not None, now_ns, step_ns)
+        self.pose.update(pose is not None, now_ns, step_ns)
+        moment.pose = pose
+        moment.now_ns = now_ns
+        moment.session_ns = elapsed_ns
+        moment.block_ns = elapsed_ns - self.timetable.begin_ns
+        moment.observed_ns, moment.gap = self.evidence.observed_ns, self.evidence.gap_ns > self.gap_ns
+        moment.seen_ns, moment.pose_gap = self.pose.observed_ns, self.pose.gap_ns > self.gap_ns
+        return moment
 
 
 def init(
@@ -120,7 +164,7 @@ def init(
     if problems:
         raise ConfigError("the protocol cannot run here:\n" + "\n".join(f"  {line}" for line in problems))
     key = session_key(protocol.session.seed, subject, session_id)
-    return EngineState(Setting(protocol, num_syllables, names, frame_rate_hz, materials, arm, key))
+    return EngineState(Setting(protocol, num_syllables, names, frame_rate_hz, materials, arm, key, Sums()))
 
 
 def arm_of(protocol: Protocol, subject: str, materials: Materials) -> tuple[str | None, list[str]]:
@@ -147,53 +191,29 @@ def step(
     paused: bool,
 ) -> Sequence[Decision]:
     """Take one frame; `evidence` is None where the decoder has none, `pose` where no mouse was found."""
-    gate = state.gate
+    gate, clock, timetable = state.gate, state.clock, state.timetable
     gate.near.clear()
-    clock = state.clock
     clock.advance(capture_time_ns, decision_time_ns)
-    if state.timetable.advance(clock.elapsed_ns):
+    elapsed_ns = clock.elapsed_ns
+    if elapsed_ns >= timetable.until_ns and timetable.advance(elapsed_ns):
         state.enter_block()
-    if state.timetable.finished or not clock.in_order:
+    if timetable.finished or not clock.in_order:
         return NOTHING
-    gate.refusal = _refusal(armed, paused, decision_time_ns - capture_time_ns > gate.deadline_ns)
-    moment = _look(state, evidence, pose, decision_time_ns)
+    moment = state.look(evidence, pose, elapsed_ns)
+    moment.late_ns = late_ns = decision_time_ns - clock.now_ns
+    gate.refusal = None
+    if not armed:
+        gate.refusal = DISARMED
+    elif paused:
+        gate.refusal = PAUSED
+    elif late_ns > gate.deadline_ns:
+        gate.refusal = "stale", 0, late_ns / 1e6, gate.deadline_ns / 1e6
     decisions: list[Decision] | None = None
     for live in state.rules:
         decision = live.consider(moment, gate)
         if decision is not None:
             decisions = [decision] if decisions is None else [*decisions, decision]
     return NOTHING if decisions is None else decisions
-
-
-def _refusal(armed: bool, paused: bool, stale: bool) -> str:
-    if not armed:
-        return "disarmed"
-    if paused:
-        return "paused"
-    return "stale" if stale else ""
-
-
-def _look(state: EngineState, evidence: Evidence | None, pose: PoseLike | None, decision_time_ns: int) -> Moment:
-    clock, moment = state.clock, state.moment
-    filtered = [] if evidence is None else evidence.filtered.tolist()
-    if evidence is not None and isnan(sum(filtered)):
-        evidence = None
-    state.evidence.update(evidence is not None, clock.now_ns, clock.step_ns)
-    state.pose.update(pose is not None, clock.now_ns, clock.step_ns)
-    moment.rows.clear()
-    if evidence is not None:
-        moment.rows.append(filtered)
-        for row in evidence.further:
-            moment.rows.append(row.tolist())
-    moment.novelty = float("nan") if evidence is None else evidence.novelty
-    moment.pose = pose
-    moment.now_ns = clock.now_ns
-    moment.session_ns = clock.elapsed_ns
-    moment.block_ns = state.timetable.into_ns(moment.session_ns)
-    moment.observed_ns, moment.gap = state.evidence.observed_ns, state.evidence.gap_ns > state.gap_ns
-    moment.seen_ns, moment.pose_gap = state.pose.observed_ns, state.pose.gap_ns > state.gap_ns
-    moment.late_ns = decision_time_ns - clock.now_ns
-    return moment
 
 
 def status(state: EngineState) -> Status:

@@ -2,10 +2,10 @@
 
 from collections import deque
 from dataclasses import dataclass
-from math import nan
 
 from online.messages import TrialOutcome
 from protocols.draws import CatchDraws
+from protocols.why import WhyRow
 
 MINUTE_NS = 60_000_000_000
 
@@ -51,22 +51,14 @@ class Ledger:
         """From `start_ns` until a trial is allowed."""
         return 0 if self.last_ns is None else max(self.last_ns + self.refractory_ns - start_ns, 0)
 
-    def refusal(self, start_ns: int) -> str:
-        """Why a trial must not start at `start_ns`; empty when it may."""
-        if self.refractory_left_ns(start_ns) > 0:
-            return "refractory"
+    def refusal(self, start_ns: int) -> WhyRow | None:
+        """Why a trial must not start at `start_ns`; None when it may."""
+        if self.last_ns is not None and start_ns < self.last_ns + self.refractory_ns:
+            return "refractory", 0, (start_ns - self.last_ns) / 1e6, self.refractory_ns / 1e6
         recent_ns = self.recent_ns
         if recent_ns is not None and len(recent_ns) == recent_ns.maxlen and start_ns - recent_ns[0] < MINUTE_NS:
-            return "max_per_minute"
-        return ""
-
-    def figures(self, cause: str, start_ns: int) -> tuple[float, float]:
-        """What a refusal of this rule's own found, and what it needed."""
-        if cause == "refractory" and self.last_ns is not None:
-            return (start_ns - self.last_ns) / 1e6, self.refractory_ns / 1e6
-        if cause == "max_per_minute" and self.recent_ns is not None:
-            return float(len(self.recent_ns)), float(self.recent_ns.maxlen or 0)
-        return nan, nan
+            return "max_per_minute", 0, float(len(recent_ns)), float(recent_ns.maxlen)
+        return None
 
     def refuse(self, opportunity: int, cause: str) -> bool:
         """Note a refusal; True when it is the first of this cause in this opportunity."""

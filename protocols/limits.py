@@ -14,6 +14,7 @@ from math import nan
 from protocols.schema import Limits
 from protocols.schema_types import GRID_US
 from protocols.trial import Train
+from protocols.why import WhyRow
 
 BINS_A_WINDOW = 32
 DUTY_SCALE = 10_000
@@ -68,31 +69,24 @@ class PulseLimits:
         self._given: dict[int, deque[Placed]] = {channel: deque() for channel in channels}
         self.pulses = 0
 
-    def refusal(self, train: Train, now_ns: int, start_ns: int) -> str:
-        """Why a train, asked for now, must not start at `start_ns`; empty when it may."""
-        given = self._given[train.channel]
-        if given and now_ns < given[-1].end_ns:
-            return "busy"
-        if given and start_ns - given[-1].end_ns < self.min_interval_ns:
-            return "limit min_interval_ms"
-        if self.pulses + train.count > self.limits.max_pulses:
-            return "limit max_pulses"
-        shape = shape_refusal(train, self.limits)
-        return shape or ("" if self._duty_allows(train, now_ns) else "limit max_duty")
-
-    def figures(self, cause: str, train: Train, now_ns: int, start_ns: int) -> tuple[float, float]:
-        """What a refusal found, and what it needed."""
+    def refusal(self, train: Train, now_ns: int, start_ns: int) -> WhyRow | None:
+        """Why a train, asked for now, must not start at `start_ns`; None when it may."""
         given, limits = self._given[train.channel], self.limits
-        match cause:
-            case "busy" if given:
-                return (given[-1].end_ns - now_ns) / 1e6, 0.0
-            case "limit min_interval_ms" if given:
-                return (start_ns - given[-1].end_ns) / 1e6, limits.min_interval_ms
-            case "limit max_pulses":
-                return float(self.pulses), float(limits.max_pulses)
-            case "limit max_duty":
-                return self._high_ns(train, now_ns) / (limits.window_ms * 1e6), limits.max_duty
-        return nan, nan
+        if given:
+            end_ns = given[-1].end_ns
+            if now_ns < end_ns:
+                return "busy", 0, (end_ns - now_ns) / 1e6, 0.0
+            if start_ns - end_ns < self.min_interval_ns:
+                return "limit min_interval_ms", 0, (start_ns - end_ns) / 1e6, limits.min_interval_ms
+        if self.pulses + train.count > limits.max_pulses:
+            return "limit max_pulses", 0, float(self.pulses), float(limits.max_pulses)
+        shape = shape_refusal(train, limits)
+        if shape:
+            return shape, 0, nan, nan
+        high_ns = self._high_ns(train, now_ns)
+        if high_ns > allowed_high_us(limits) * 1000:
+            return "limit max_duty", 0, high_ns / (limits.window_ms * 1e6), limits.max_duty
+        return None
 
     def commit(self, train: Train, start_ns: int, slack_ns: int) -> None:
         """Count a train that was allowed."""
@@ -100,9 +94,6 @@ class PulseLimits:
             Placed(start_ns, slack_ns, train.width_us * 1000, train.period_us * 1000, train.count)
         )
         self.pulses += train.count
-
-    def _duty_allows(self, train: Train, now_ns: int) -> bool:
-        return self._high_ns(train, now_ns) <= allowed_high_us(self.limits) * 1000
 
     def _high_ns(self, train: Train, now_ns: int) -> int:
         """High time within reach of a train, its own included."""

@@ -5,7 +5,7 @@ from math import nan
 
 from online.messages import TrialOutcome
 from protocols.ledger import Ledger
-from protocols.live_rule import Gate, Offer, settle
+from protocols.live_rule import Gate
 from protocols.moment import Moment
 from protocols.rule_schema import ScheduledRule
 from protocols.schema_types import GRID_US
@@ -69,16 +69,18 @@ class LiveScheduled:
         return None
 
     def _ask(self, due: Due, left_ns: int, moment: Moment, gate: Gate) -> Decision | None:
-        if gate.refusal == "stale":
+        if gate.refusal is not None and gate.refusal[0] == "stale":
             return None
         delay_us = self.train.delay_us + round(left_ns / 1000 / GRID_US) * GRID_US
         train = replace(self.train, delay_us=delay_us)
         start_ns = moment.now_ns + due.time_ns - moment.session_ns + self.train.delay_us * 1000
         number = self.ledger.next_number
-        outcome, reason = settle(self.ledger, Offer(self.next, train, start_ns, SCHEDULE_SLACK_NS), moment.now_ns, gate)
-        if outcome == "refused":
-            first = self.ledger.refuse(self.next, reason)
-            return self._decision(due, outcome, reason, train) if first else None
+        why_not = gate.refusal or self.ledger.refusal(start_ns) or gate.limits.refusal(train, moment.now_ns, start_ns)
+        if why_not is not None:
+            first = self.ledger.refuse(self.next, why_not[0])
+            return self._decision(due, "refused", why_not[0], train) if first else None
+        gate.limits.commit(train, start_ns, SCHEDULE_SLACK_NS)
+        outcome = self.ledger.give(self.next, start_ns)
         self.next += 1
         return self._decision(due, outcome, "", train, number)
 

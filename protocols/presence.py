@@ -1,31 +1,31 @@
 """What was seen before: chains of earlier syllables, and proven absence."""
 
 from collections.abc import Sequence
-from math import fsum, nan
+from math import nan
 
 from protocols.moment import Moment
 
 
 class Seen:
-    """When a target's probability, in the filtered posterior, last reached a threshold.
+    """When a target's probability, in the filtered posterior, last reached a threshold; `slot` is its place in
+    `Moment.sums`.
 
     `last_ns` is None before that. `absent_ns`: time over frames with evidence since then, or since the evidence last
     failed for long.
     """
 
-    __slots__ = ("absent_ns", "indices", "last_ns", "now", "threshold")
+    __slots__ = ("absent_ns", "last_ns", "now", "slot", "threshold")
 
-    def __init__(self, indices: Sequence[int], threshold: float) -> None:
-        self.indices, self.threshold = tuple(indices), threshold
+    def __init__(self, slot: int, threshold: float) -> None:
+        self.slot, self.threshold = slot, threshold
         self.last_ns: int | None = None
         self.now = False
         self.absent_ns = 0
 
     def update(self, moment: Moment) -> None:
         """Take a frame with evidence."""
-        posterior = moment.rows[0]
         before = self.now
-        self.now = fsum([posterior[i] for i in self.indices]) >= self.threshold
+        self.now = moment.sums[self.slot] >= self.threshold
         if self.now:
             self.last_ns = moment.now_ns
             self.absent_ns = 0
@@ -42,10 +42,6 @@ class Absence:
 
     def __init__(self, seen: Seen, for_ns: int, name: str) -> None:
         self.seen, self.for_ns, self.name = seen, for_ns, name
-
-    def update(self, moment: Moment) -> None:
-        """Take a frame with evidence."""
-        self.seen.update(moment)
 
     @property
     def proved(self) -> bool:

@@ -6,6 +6,8 @@ from itertools import accumulate
 
 from protocols.schema import Block, Protocol
 
+NEVER_NS = 2**63
+
 
 @dataclass(slots=True)
 class Continuity:
@@ -35,11 +37,13 @@ class SessionClock:
     """Capture time that never runs backward: a frame older than one before it leaves time standing.
 
     A frame whose stamp lies in the future of its own decision has a broken stamp and moves nothing either, lest one
-    such stamp end the session. In both cases `in_order` is False, and the frame gives no trial.
+    such stamp end the session. In both cases `in_order` is False, and the frame gives no trial. `elapsed_ns`: since
+    the first frame.
     """
 
     start_ns: int | None = None
     now_ns: int = 0
+    elapsed_ns: int = 0
     step_ns: int = 0
     in_order: bool = True
 
@@ -55,22 +59,21 @@ class SessionClock:
         if self.in_order:
             self.step_ns = capture_time_ns - self.now_ns
             self.now_ns = capture_time_ns
-
-    @property
-    def elapsed_ns(self) -> int:
-        """Since the first frame."""
-        return 0 if self.start_ns is None else self.now_ns - self.start_ns
+            self.elapsed_ns = capture_time_ns - self.start_ns
 
 
 class Timetable:
-    """Which block it is; `block` is None before the first frame and after the last block."""
+    """Which block it is; `block` is None before the first frame and after the last block.
 
-    __slots__ = ("_index", "begins_ns", "blocks", "ends_ns", "finished")
+    `until_ns`: nothing changes before this time of the session; `begin_ns`: when the block began.
+    """
+
+    __slots__ = ("_index", "begin_ns", "blocks", "ends_ns", "finished", "until_ns")
 
     def __init__(self, protocol: Protocol) -> None:
         self.blocks: Sequence[Block] = protocol.all_blocks()
         self.ends_ns = list(accumulate(round(block.duration_ms * 1e6) for block in self.blocks))
-        self.begins_ns = [0, *self.ends_ns[:-1]]
+        self.begin_ns = self.until_ns = 0
         self._index = -1
         self.finished = False
 
@@ -82,6 +85,8 @@ class Timetable:
         changed = index != self._index
         self._index = index
         self.finished = index == len(self.blocks)
+        self.begin_ns = self.ends_ns[index - 1] if index else 0
+        self.until_ns = NEVER_NS if self.finished else self.ends_ns[index]
         return changed
 
     @property
@@ -91,7 +96,7 @@ class Timetable:
 
     def into_ns(self, elapsed_ns: int) -> int:
         """Since the current block began."""
-        return elapsed_ns - self.begins_ns[self._index] if self.block is not None else 0
+        return elapsed_ns - self.begin_ns if self.block is not None else 0
 
     def left_ns(self, elapsed_ns: int) -> int:
         """Until the current block ends."""

@@ -1,7 +1,7 @@
 """What a rule waits for: bouts of syllables, of situations, or of a lab's own making."""
 
 from dataclasses import dataclass
-from math import fsum, nan
+from math import nan
 from typing import Protocol
 
 from protocols.moment import Moment
@@ -65,11 +65,10 @@ class Trigger(Protocol):
 
 @dataclass(slots=True)
 class SyllableTrigger:
-    """A bout begins when the probability of `indices` (or of all others) reaches `threshold` and ends below `exit`."""
+    """A bout begins when the probability at `slot` of `Moment.sums` reaches `threshold` and ends below `exit`."""
 
     bout: Bout
-    row: int
-    indices: tuple[int, ...]
+    slot: int
     threshold: float
     exit: float
     probability: float = nan
@@ -85,15 +84,20 @@ class SyllableTrigger:
         self.began = False
         if not moment.rows:
             return False
+        bout = self.bout
         if moment.gap:
-            self.bout.end()
-        posterior = moment.rows[self.row]
-        probability = fsum([posterior[i] for i in self.indices])
+            bout.end()
+        probability = moment.sums[self.slot]
         if probability != probability:
             return False
         self.probability = probability
-        bar = self.exit if self.bout.inside else self.threshold
-        self.began = self.bout.update(probability >= bar, moment.observed_ns)
+        if bout.inside:
+            if probability >= self.exit:
+                bout.dwelt_ns += moment.observed_ns
+            else:
+                bout.end()
+        elif probability >= self.threshold:
+            self.began = bout.update(True, 0)
         return True
 
 

@@ -41,6 +41,12 @@ class Why(NamedTuple):
     needed: float = nan
 
 
+WhyRow = tuple[str, int, float, float]
+"""The fields of a `Why`."""
+NearRow = tuple[str, float, float, str, int, float, float]
+"""The fields of a `NearMiss`."""
+
+
 class NearMiss(NamedTuple):
     """Why a rule that was near its threshold, or in a bout, gave no trial at a frame; see the top of this file."""
 

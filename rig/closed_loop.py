@@ -165,8 +165,9 @@ class ClosedLoop:
                 paused=self.paused,
             )
         )
-        if parts.engine.near:
-            publishers["engine"].publish(near_message(frame, parts.engine.near))
+        near = parts.engine.near
+        if near:
+            publishers["engine"].publish(near_message(frame, near))
         publishers["poses"].publish(pose, extracted.crop.data.cast("B"))
         publishers["syllables"].publish(syllables_message(frame, decoded, scores, parts.further.rows, times))
         self.frames += 1

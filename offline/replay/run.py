@@ -77,7 +77,7 @@ def feed(
         for decision in step(state, frame.evidence, frame.pose, capture_ns, decision_ns, frame.armed, frame.paused):
             start_ns = decision_ns + decision.train.delay_us * 1000
             decided.append(Decided(frame.frame_index, capture_ns, start_ns, decision))
-        if keep_near and state.near:
+        if keep_near:
             near += [(frame.frame_index, miss) for miss in state.near]
         first_ns = capture_ns if first_ns is None else first_ns
         last_ns = capture_ns
