@@ -10,6 +10,7 @@ from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
 from textual.driver import Driver
 from textual.message import Message
+from textual.notifications import SeverityLevel
 from textual.screen import ModalScreen, Screen
 from textual.theme import Theme
 
@@ -17,9 +18,11 @@ from rig.clock import Clock, SystemClock
 from rig.tui.emergency import EmergencyLine, StopResult
 from rig.tui.help_screen import HelpScreen
 from rig.tui.palette import DARK, LIGHT, PLAIN, Palette
+from rig.tui.session_view import stop_words
 from rig.tui.stop_driver import StopKeyDriver
 
 PALETTES = (DARK, LIGHT, PLAIN)
+STOP_SHOWN_S, UNCONFIRMED_SHOWN_S = 20.0, 3600.0
 
 
 def theme_of(palette: Palette) -> Theme:
@@ -93,6 +96,18 @@ class EtholoopApp(App[str]):
             self.emergency.close()
         self.context.destroy(linger=0)
 
+    def notify(
+        self,
+        message: str,
+        *,
+        title: str = "",
+        severity: SeverityLevel = "information",
+        timeout: float | None = None,
+        markup: bool = False,
+    ) -> None:
+        """Show a message for a while, letter by letter: names and reasons may hold brackets."""
+        super().notify(message, title=title, severity=severity, timeout=timeout, markup=False)
+
     # colours ---------------------------------------------------------------------------------------------------
 
     def _use(self, palette: Palette) -> None:
@@ -136,10 +151,17 @@ class EtholoopApp(App[str]):
             self.run_worker(self.stop_now, thread=True)
 
     def on_stopped(self, event: Stopped) -> None:
-        """Tell every screen that wants to know."""
+        """Tell every screen that wants to know; where another one lies above, say it over that one, too."""
+        result = event.result
         for screen in self.screen_stack:
             if isinstance(screen, StopAware):
-                screen.on_stop(event.result)
+                screen.on_stop(result)
+        if not isinstance(self.screen, StopAware):
+            severity: SeverityLevel = "warning" if result.confirmed else "error"
+            shown_s = STOP_SHOWN_S if result.confirmed else UNCONFIRMED_SHOWN_S
+            self.notify(
+                stop_words(result.confirmed, result.low_ms), title="EMERGENCY STOP", severity=severity, timeout=shown_s
+            )
 
 
 class Repaintable:

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import ClassVar
 
+from rich.text import Text
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
@@ -46,7 +47,7 @@ class BrowseScreen(Screen[Answer | None], Repaintable, Helped):
     def compose(self) -> ComposeResult:
         """A table, and the keys."""
         yield LinesPanel(self._palette, "top")
-        table: DataTable[str] = DataTable(id="sessions", cursor_type="row", zebra_stripes=True)
+        table: DataTable[Text] = DataTable(id="sessions", cursor_type="row", zebra_stripes=True)
         yield table
         yield LinesPanel(self._palette, "keys")
 
@@ -62,9 +63,9 @@ class BrowseScreen(Screen[Answer | None], Repaintable, Helped):
         self.call_after_refresh(self.draw)
 
     @property
-    def table(self) -> DataTable[str]:
+    def table(self) -> DataTable[Text]:
         """The list."""
-        found: DataTable[str] = self.query_one("#sessions", DataTable)
+        found: DataTable[Text] = self.query_one("#sessions", DataTable)
         return found
 
     def repaint(self, palette: Palette) -> None:
@@ -86,15 +87,19 @@ class BrowseScreen(Screen[Answer | None], Repaintable, Helped):
         self.running, self.sessions = running_sessions(), list_sessions(self.out)
         self.table.clear()
         for run_dir in self.running:
-            self.table.add_row(run_dir.name, "", "", "", "", "● runs now", key=str(run_dir))
+            self._add_row(run_dir, (run_dir.name, "", "", "", "", "● runs now"))
         for one in self.sessions:
             numbers = [
                 "-" if v is None else f"{v:.1f}" if isinstance(v, float) else str(v)
                 for v in (one.minutes, one.pulses, one.catches)
             ]
             sign = "▲ " if one.failed else ""
-            self.table.add_row(one.folder.name, one.subject, *numbers, sign + one.ending, key=str(one.folder))
+            self._add_row(one.folder, (one.folder.name, one.subject, *numbers, sign + one.ending))
         self.draw()
+
+    def _add_row(self, place: Path, cells: tuple[str, ...]) -> None:
+        """A row of plain text: a subject's name may hold brackets."""
+        self.table.add_row(*map(Text, cells), key=str(place))
 
     @on(DataTable.RowSelected)
     def opened(self, event: DataTable.RowSelected) -> None:

@@ -18,7 +18,7 @@ from online.files.bundle import bundle_sha256, load_bundle
 from online.files.cards_file import CardBox, cards_path, load_cards
 from online.files.names import load_names, names_path, save_names
 from rig.tui import help_texts
-from rig.tui.app import Repaintable
+from rig.tui.app import EtholoopApp, Repaintable
 from rig.tui.card_lines import heading, listed, numbers
 from rig.tui.depth_picture import crop_levels
 from rig.tui.dialogs import StoppableInput
@@ -29,6 +29,8 @@ from rig.tui.palette import Palette
 from rig.tui.widgets import LinesPanel, PicturePanel
 
 MOST_HZ = 20.0
+MOVES = frozenset({"choose", "instance", "sort", "rename"})
+NAMING = (("enter", "keep the name"), ("esc", "leave it as it was"))
 PAIRS = (("↑↓", "syllable"), ("←→", "instance"), ("enter", "name it"), ("s", "order"), ("esc", "back"), *COMMON)
 
 
@@ -81,6 +83,7 @@ def model_cards(model: Path) -> ModelCards:
 class CardsScreen(Screen[None], Repaintable, Helped):
     """Shows one syllable at a time. `on_names` is called with all names whenever one was given."""
 
+    app: EtholoopApp
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("up,k", "choose(-1)", "syllable before"),
         Binding("down,j", "choose(1)", "next syllable"),
@@ -101,6 +104,7 @@ class CardsScreen(Screen[None], Repaintable, Helped):
         self._by_usage = True
         self.order = self._ordered()
         self.place = self.clip = self._frame = 0
+        self._naming: int | None = None
 
     def compose(self) -> ComposeResult:
         """The list; beside it picture, numbers and name."""
@@ -162,7 +166,8 @@ class CardsScreen(Screen[None], Repaintable, Helped):
         facts = self.query_one("#numbers", LinesPanel)
         facts.show(numbers(self.syllable, known.names.get(self.syllable, ""), self.card, facts.size.width))
         foot = self.query_one("#keys", LinesPanel)
-        foot.show([keys(foot.size.width, KeyWords(PAIRS, ""))])
+        pairs = PAIRS if self._naming is None else NAMING
+        foot.show([keys(foot.size.width, KeyWords(pairs, "stop" if self.app.emergency else ""))])
         self._show_frame()
 
     def play(self) -> None:
@@ -192,6 +197,10 @@ class CardsScreen(Screen[None], Repaintable, Helped):
 
     # keys ------------------------------------------------------------------------------------------------------
 
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """While a name is typed, its syllable stays."""
+        return self._naming is None or action not in MOVES
+
     def action_choose(self, step: int) -> None:
         """Another syllable."""
         self.place = (self.place + step) % len(self.order)
@@ -213,34 +222,40 @@ class CardsScreen(Screen[None], Repaintable, Helped):
 
     def action_rename(self) -> None:
         """Edit the name in place."""
+        self._naming = self.syllable
         field = self.query_one("#name", Input)
         field.disabled = False
         field.value = self.known.names.get(self.syllable, "")
         field.cursor_position = len(field.value)
         field.focus()
+        self.draw()
 
     @on(Input.Submitted)
     def named(self, event: Input.Submitted) -> None:
         """Keep the name beside the model."""
+        syllable = self._naming
+        if syllable is None:
+            return
         try:
-            self.known.rename(self.syllable, event.value.strip())
+            self.known.rename(syllable, event.value.strip())
         except (EtholoopError, OSError) as error:
             self.notify(str(error), severity="error")
             return
         self._leave_name()
-        self.notify(f"kept in {names_path(self.known.model)}")
+        self.notify(f"name of syllable {syllable} kept in {names_path(self.known.model)}")
         if self._on_names is not None:
             self._on_names(self.known.names)
-        self.draw()
 
     def _leave_name(self) -> None:
         field = self.query_one("#name", Input)
         field.value, field.disabled = "", True
+        self._naming = None
         self.set_focus(None)
+        self.draw()
 
     def action_back(self) -> None:
         """Leave the name as it was, or the screen."""
-        if self.query_one("#name", Input).disabled:
+        if self._naming is None:
             self.dismiss(None)
         else:
             self._leave_name()

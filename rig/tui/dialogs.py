@@ -6,6 +6,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.events import Key
+from textual.markup import escape
 from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 
@@ -13,15 +14,25 @@ from protocols.schema import Output, Protocol
 from rig.tui.stop_driver import STOP_KEYS
 
 
-class Choice(ModalScreen[str]):
-    """A question with an answer on each key; escape is the last answer. `choices`: keys with their meaning."""
+class Dialog(ModalScreen[str]):
+    """A box over the screen that asks; what it says is shown letter by letter, no brackets are markup."""
 
     DEFAULT_CSS = """
-    Choice, OneLine { align: center middle; }
-    Choice > Vertical, OneLine > Vertical {
+    Dialog { align: center middle; }
+    Dialog > Vertical {
         width: 64; max-width: 96%; height: auto; padding: 1 2; border: heavy $primary; background: $surface;
     }
+    Dialog .question { text-style: bold; }
     """
+
+
+def question_line(text: str) -> Static:
+    """The heading of a dialog."""
+    return Static(text, markup=False, classes="question")
+
+
+class Choice(Dialog):
+    """A question with an answer on each key; escape is the last answer. `choices`: keys with their meaning."""
 
     def __init__(self, question: str, detail: str, choices: tuple[tuple[str, str], ...]) -> None:
         super().__init__()
@@ -32,9 +43,9 @@ class Choice(ModalScreen[str]):
     def compose(self) -> ComposeResult:
         """Question, detail, keys."""
         with Vertical():
-            yield Static(f"[b]{self._question}[/b]")
-            yield Static(self._detail)
-            yield Static("\n" + "    ".join(f"[b]{key}[/b] {meaning}" for key, meaning in self._choices))
+            yield question_line(self._question)
+            yield Static(self._detail, markup=False)
+            yield Static("\n" + "    ".join(f"[b]{key}[/b] {escape(meaning)}" for key, meaning in self._choices))
 
     def on_key(self, event: Key) -> None:
         """Close with the answer."""
@@ -79,7 +90,7 @@ class StoppableInput(Input):
         return key not in STOP_KEYS and super().check_consume_key(key, character)
 
 
-class OneLine(ModalScreen[str]):
+class OneLine(Dialog):
     """Asks for one line of text; empty when given up."""
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "give_up", "close")]
@@ -92,7 +103,7 @@ class OneLine(ModalScreen[str]):
     def compose(self) -> ComposeResult:
         """Question and input."""
         with Vertical():
-            yield Static(f"[b]{self._question}[/b]")
+            yield question_line(self._question)
             yield StoppableInput(placeholder=self._hint, id="line")
             yield Static("[b]enter[/b] keep    [b]esc[/b] drop")
 

@@ -36,10 +36,31 @@ class Digest:
 def load_summary(folder: Path) -> dict[str, Any]:
     """`summary.json` of a session, or one made from its file where the session could not write it."""
     try:
-        summary: dict[str, Any] = json.loads((folder / "summary.json").read_text())
-    except (OSError, ValueError):
-        summary = summarise(folder)
-        summary["ending"] = {"reason": "not known: the session wrote no summary", "failures": [], "line": ""}
+        return written_summary(folder)
+    except (OSError, ValueError) as error:
+        missing = isinstance(error, FileNotFoundError)
+        why = "the session wrote no summary" if missing else f"its summary.json is damaged ({error})"
+        return summarise(folder) | {"ending": {"reason": f"not known: {why}", "failures": [], "line": ""}}
+
+
+def written_summary(folder: Path) -> dict[str, Any]:
+    """`summary.json` of a session.
+
+    Raises
+    ------
+    OSError, ValueError
+        where there is none, or it is not what a session writes.
+    """
+    summary = json.loads((folder / "summary.json").read_text())
+    if not isinstance(summary, dict) or not isinstance(summary.get("ending"), dict):
+        raise ValueError("no summary of a session")
+    if "unreadable" in summary:
+        return summary
+    frames, rules = summary.get("frames"), summary.get("trials")
+    if not isinstance(frames, dict) or not isinstance(rules, dict):
+        raise ValueError("no frames or trials")
+    if not all(isinstance(rule, dict) and {"pulses", "catches"} <= rule.keys() for rule in rules.values()):
+        raise ValueError("a rule without its counts")
     return summary
 
 
@@ -131,11 +152,13 @@ def list_sessions(out: Path) -> list[Listed]:
 
 def _listed(folder: Path) -> Listed:
     try:
-        summary = json.loads((folder / "summary.json").read_text())
-    except (OSError, ValueError):
+        summary = written_summary(folder)
+    except FileNotFoundError:
         return Listed(folder, "", None, None, None, "no summary: it runs, or was cut off", True)
+    except (OSError, ValueError) as error:
+        return Listed(folder, "", None, None, None, f"summary.json: {error}", True)
     rules = summary.get("trials", {}).values()
-    ending = summary.get("ending", {})
+    ending = summary["ending"]
     failures = ending.get("failures", [])
     return Listed(
         folder=folder,

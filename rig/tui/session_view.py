@@ -47,6 +47,13 @@ LOG_ROLES = {"pulse": "pulse", "catch": "text", "refused": "dim", "alert": "bad"
 LOG_SIGNS = {"pulse": "▲", "catch": "△", "refused": "✕", "alert": "!", "loss": "!"}
 
 
+def stop_words(confirmed: bool, low_ms: float) -> str:
+    """What came of an emergency stop; `low_ms` from the key to the board's confirmation."""
+    if confirmed:
+        return f"line low, confirmed {low_ms:.1f} ms after the key"
+    return "STOP NOT CONFIRMED: cut the power of the stimulator"
+
+
 def entry_of_trial(trial: Trial) -> LogEntry:
     """A trial's line of the log."""
     probability = "" if trial.target_probability is None else f"{trial.target_probability:.2f} "
@@ -193,10 +200,8 @@ class SessionView:
         """Take what came of an emergency stop: `low_ms` from the key to the board's confirmation."""
         self.stopped_ns = now_ns
         self.stop_confirmed = confirmed
-        if confirmed:
-            self.stop_words = f"line low, confirmed {low_ms:.1f} ms after the key"
-        else:
-            self.stop_words = "STOP NOT CONFIRMED: cut the power of the stimulator"
+        self.stop_words = stop_words(confirmed, low_ms)
+        if not confirmed:
             self.alerts.raise_("emergency stop", f"not confirmed: {detail}", now_ns)
 
     def take_earlier(self, earlier: Earlier) -> None:

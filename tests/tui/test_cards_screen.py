@@ -3,10 +3,12 @@
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from textual.pilot import Pilot
+from textual.screen import Screen
 from textual.widgets import Input
 
 from online.cards import Card, Clip
@@ -18,7 +20,7 @@ from rig.tui.cards_screen import CardsScreen, model_cards
 from rig.tui.names_app import NamesApp
 from rig.tui.widgets import LinesPanel, PicturePanel
 from tests.fake_rig import NAMES, NUM_SYLLABLES, write_files
-from tests.tui.test_live_screen import rehearsal
+from tests.tui.test_live_screen import rehearsal, toasts
 
 
 def write_cards(model: Path, sha256: str = "") -> None:
@@ -54,7 +56,7 @@ async def until(pilot: Pilot[str], condition: Callable[[], bool]) -> None:
     raise AssertionError(f"it did not come to this; focus on {pilot.app.focused!r}, keys on {pilot.app.screen!r}")
 
 
-def said(screen: CardsScreen, panel: str) -> str:
+def said(screen: Screen[Any], panel: str) -> str:
     return screen.query_one(f"#{panel}", LinesPanel).text()
 
 
@@ -109,6 +111,22 @@ async def test_a_name_is_given_in_place_and_kept_beside_the_model(model: Path) -
     assert bundle_sha256(model) == before
 
 
+async def test_a_name_is_kept_for_the_syllable_for_which_it_was_asked(model: Path) -> None:
+    app = NamesApp(model_cards(model), ManualClock(), plain=False)
+    async with app.run_test(size=(120, 40)) as pilot:
+        screen = app.cards
+        await pilot.press("enter")
+        await until(pilot, lambda: screen.query_one("#name", Input).has_focus)
+        assert "keep the name" in said(screen, "keys")
+        await pilot.press("down", "up", "down", *"ish", "down")
+        assert screen.syllable == 0, "the syllable stays while its name is typed"
+        await pilot.press("enter")
+        await until(pilot, lambda: load_names(model, NUM_SYLLABLES) == NAMES | {0: "stillish"})
+        await until(pilot, lambda: "name it" in said(screen, "keys"))
+        await pilot.press("down")
+        assert screen.syllable == 1
+
+
 async def test_a_running_session_shows_the_new_name_at_once(model: Path) -> None:
     async with rehearsal(model.parent) as stage:
         await stage.play(30)
@@ -124,8 +142,12 @@ async def test_a_running_session_shows_the_new_name_at_once(model: Path) -> None
         await stage.pilot.press("escape")
         await stage.play(3)
         assert stage.view.facts.name(0) == "stilly"
-        await stage.pilot.press("s", "exclamation_mark")
+        await stage.pilot.press("s")
+        await until(stage.pilot, lambda: isinstance(stage.app.screen, CardsScreen))
+        assert "EMERGENCY STOP" in said(stage.app.screen, "keys")
+        await stage.pilot.press("exclamation_mark")
         await stage.until(lambda: stage.view.state == "stopped")
+        await stage.until(lambda: "confirmed" in toasts(stage.app))
 
 
 def test_cards_of_another_model_are_not_shown(model: Path) -> None:

@@ -9,10 +9,13 @@ from pathlib import Path
 
 import pytest
 import zmq
+from textual.containers import Vertical
 from textual.pilot import Pilot
 from textual.widgets import Input
+from textual.widgets._toast import Toast
 
 from rig.clock import ManualClock
+from rig.tui.app import EtholoopApp
 from rig.tui.dialogs import PulseQuestion
 from rig.tui.emergency import EmergencyLine
 from rig.tui.live import LiveApp
@@ -85,7 +88,7 @@ async def rehearsal(run_dir: Path, size: tuple[int, int] = (120, 40), control: b
     rig = FakeRig(run_dir, clock, context)
     app = LiveApp(run_dir, clock, plain=False, control=control)
     try:
-        async with app.run_test(size=size) as pilot:
+        async with app.run_test(size=size, notifications=True) as pilot:
             stage = Rehearsal(rig, app, pilot, clock)
             await stage.until(lambda: stage.feed.hears_all, rig.probe)
             yield stage
@@ -139,6 +142,36 @@ async def test_emergency_stop_works_while_a_note_is_typed(run_dir: Path) -> None
         await stage.pilot.press("n", "h", "exclamation_mark")
         await stage.until(lambda: stage.view.state == "stopped")
         assert stage.app.screen.query_one(Input).value == "h"
+        await stage.until(lambda: "confirmed" in toasts(stage.app))
+
+
+def toasts(app: EtholoopApp) -> str:
+    """What is said over the uppermost screen."""
+    return " ".join(str(toast.render()) for toast in app.screen.query(Toast))
+
+
+@pytest.mark.parametrize("size", [(80, 24), (120, 40)])
+@pytest.mark.parametrize("over", ["n", "q", "t", "question_mark"])
+async def test_a_stop_is_told_over_whatever_lies_above(run_dir: Path, size: tuple[int, int], over: str) -> None:
+    async with rehearsal(run_dir, size) as stage:
+        await stage.play(3)
+        stage.rig.deaf |= {"online", "supervisor"}
+        stage.emergency.timeouts_ms = {"online": 5, "supervisor": 5}
+        await stage.pilot.press(over)
+        await stage.until(lambda: stage.app.screen is not stage.app.session)
+        await stage.pilot.press("exclamation_mark")
+        await stage.until(lambda: "NOT CONFIRMED" in toasts(stage.app))
+
+
+@pytest.mark.parametrize("key", ["n", "q", "t"])
+async def test_the_session_is_seen_behind_a_question(run_dir: Path, key: str) -> None:
+    async with rehearsal(run_dir, (80, 24)) as stage:
+        await stage.play(3)
+        await stage.pilot.press(key)
+        await stage.until(lambda: stage.app.screen is not stage.app.session)
+        await stage.pilot.pause()
+        assert stage.app.screen.query_one(Vertical).region.height < 14
+        assert "EMERGENCY" in stage.app.export_screenshot()
 
 
 async def test_emergency_stop_without_an_answer_says_so(run_dir: Path) -> None:

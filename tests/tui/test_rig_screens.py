@@ -14,7 +14,7 @@ from textual.widgets import Button, Input
 from rig.bench_pulse import RECORD
 from rig.summary import summarise
 from rig.tui.browse_screen import BrowseScreen
-from rig.tui.dialogs import PulseQuestion
+from rig.tui.dialogs import Choice, PulseQuestion
 from rig.tui.digest import digest, list_sessions
 from rig.tui.replay_screen import ReplayScreen
 from rig.tui.rig_app import RigApp
@@ -72,6 +72,40 @@ def test_a_digest_holds_the_numbers(data: Path) -> None:
     assert "no summary" in cut.reason
     assert [listed.failed for listed in list_sessions(data)] == [True, False]
     assert list_sessions(data / "nowhere") == []
+
+
+@pytest.mark.parametrize(
+    "damaged", ["[]", "{", '{"ending": {}}', '{"ending": {}, "frames": {}, "trials": {"a": {}}}', '{"ending": 1}']
+)
+def test_a_damaged_summary_spoils_its_own_line_alone(data: Path, tmp_path: Path, damaged: str) -> None:
+    shutil.copytree(data, tmp_path / "data")
+    folder = tmp_path / "data" / "2025-03-01_10-15-00_m12"
+    (folder / "summary.json").write_text(damaged)
+    assert ["summary.json: " in listed.ending for listed in list_sessions(tmp_path / "data")] == [False, True]
+    one = digest(folder)
+    assert "damaged" in one.reason
+    assert len(one.pulse_min) == one.summary["trials"]["rear-laser"]["pulses"], "its numbers come from the record"
+
+
+async def test_brackets_in_a_name_are_letters(data: Path, tmp_path: Path) -> None:
+    odd = "m1 [b]x[/q]"
+    shutil.copytree(data, tmp_path / "data")
+    path = tmp_path / "data" / "2025-03-01_10-15-00_m12" / "summary.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"subject": odd}))
+    app = RigApp({}, plain=False, browse=tmp_path / "data")
+    async with app.run_test(size=(120, 40), notifications=True) as pilot:
+        await until(pilot, lambda: isinstance(app.screen, BrowseScreen) and app.screen.table.row_count == 2)
+        assert isinstance(app.screen, BrowseScreen)
+        assert str(app.screen.table.get_row_at(1)[1]) == odd
+        app.push_screen(Choice(odd, f"[section] of {odd}", (("y", odd),)))
+        await until(pilot, lambda: isinstance(app.screen, Choice))
+        app.notify(odd)
+        await until(pilot, lambda: shown(app).count(odd) >= 5)
+        assert f"[section] of {odd}" in shown(app)
+
+
+def shown(app: RigApp) -> str:
+    return app.export_screenshot().replace("&#160;", " ")
 
 
 @pytest.mark.parametrize("size", [(80, 24), (120, 40), (200, 60)])
