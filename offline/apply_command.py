@@ -19,6 +19,7 @@ from online.decoder import MissingLags
 from online.emission import whiten
 from online.errors import ConfigError
 from online.files.bundle import load_bundle
+from online.files.outputs import check_outputs
 from online.files.whole_file import whole_file
 from online.model import ModelBundle
 
@@ -69,10 +70,12 @@ def command(options: ApplyOptions) -> None:
     """
     if options.missing_lags == "fill" and options.method != "filtered":
         raise ConfigError(f"--missing-lags fill goes with --method filtered; {options.method} leaves such frames out")
+    check_outputs({"--out": options.out}, (options.model, *options.scores, options.pca))
     bundle = load_bundle(options.model)
     found = open_dataset(options.scores, Selection(bundle.arhmm.num_dims, options.pca))
-    sessions, complaints = found.sessions, found.complaints
-    for complaint in complaints:
+    sessions = found.sessions
+    check_outputs({"--out": options.out}, (s.source for s in sessions))
+    for complaint in found.complaints:
         say(f"skipped: {complaint}")
     rows = []
     with (

@@ -15,6 +15,7 @@ from online.cards import NUM_CLIPS, Card, Clip, Crops, Cut, LabelledFrames, meas
 from online.errors import ConfigError, FileFormatError
 from online.files.bundle import bundle_sha256, load_bundle
 from online.files.cards_file import CardBox, cards_path, save_cards
+from online.files.outputs import check_outputs
 from online.files.session_file import SessionReader
 
 SPEED, HEIGHT = "scalars/velocity_2d_mm", "scalars/height_ave_mm"
@@ -54,6 +55,8 @@ def command(options: CardsOptions) -> None:
     SESSIONS are session folders that ran with this model, or extracted results_00.h5, whose labels `etholoop apply`
     wrote to --labels. The cards are kept beside the model; `etholoop names MODEL` shows them, and so does the terminal.
     """
+    out = cards_path(options.model)
+    check_outputs({"cards": out}, (options.model, *options.sessions, options.labels))
     bundle = load_bundle(options.model)
     sha256 = bundle_sha256(options.model)
     sources = [read_source(path, options.labels, sha256) for path in options.sessions]
@@ -64,7 +67,6 @@ def command(options: CardsOptions) -> None:
             card.syllable: with_clips(card, sources, typical(frames, card, bundle.frame_rate_hz, options.clips))
             for card in bar.track(cards, description="syllables")
         }
-    out = cards_path(options.model)
     made_from = ", ".join(path.name for path in options.sessions[:20])
     save_cards(out, CardBox(sha256, bundle.frame_rate_hz, made_from, filled))
     seen = sum(bool(card.clips) for card in filled.values())

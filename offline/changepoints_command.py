@@ -20,6 +20,7 @@ from offline.command_line import gather, progress_bar, say
 from offline.results import Results, open_all, read_crops, read_held_crops
 from offline.training_pictures import draw_durations
 from online.errors import ConfigError
+from online.files.outputs import check_outputs
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +49,7 @@ def command(options: ChangepointOptions) -> None:
     The time from one to the next, the block duration, is what 'etholoop train --scan' compares durations of syllables
     with.
     """
+    check_outputs({"--out": options.out, "--picture": options.picture}, options.results)
     sessions, complaints = open_all(options.results, "floor" if options.compat else "round", 1.0)
     for complaint in complaints:
         say(f"skipped: {complaint}")

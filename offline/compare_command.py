@@ -22,6 +22,7 @@ from offline.training import prepare
 from offline.training_pictures import COLOURS, save_figure
 from offline.workers import Workers, open_workers
 from online.errors import ConfigError, EtholoopError
+from online.files.outputs import check_outputs
 from online.model import Array
 
 
@@ -79,6 +80,7 @@ def command(options: CompareOptions) -> None:
     judged on the same held-out frames. Then the AR-HMM's syllables are compared by cross-likelihood, against controls:
     data of the same spectrum that a single AR process made, in which there are no syllables.
     """
+    check_outputs({"--picture": options.picture}, (*options.scores, options.pca))
     found = open_dataset(options.scores, Selection(options.pcs, options.pca, seed=options.seed))
     for complaint in found.complaints:
         say(f"skipped: {complaint}")

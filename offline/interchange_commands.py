@@ -15,7 +15,8 @@ from offline.model_export import ExportOptions, export_model, write_model, write
 from offline.model_merge import alike, merge, ready
 from offline.scores import ScoredSession
 from online.errors import ConfigError
-from online.files.bundle import SUFFIX, load_bundle, save_bundle
+from online.files.bundle import SUFFIX, load_bundle, require_bundle_name, save_bundle
+from online.files.outputs import check_outputs
 from online.model import ModelBundle
 
 _MODEL = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -57,7 +58,10 @@ def export_command(options: ExportArguments) -> None:
     """Label SCORES with MODEL and write what moseq2-viz and the app read."""
     if options.out.suffix not in LIBRARY_SUFFIXES:
         raise ConfigError(f"--out {options.out}: moseq2-viz reads models whose name ends in .p")
+    outputs = {"--out": options.out, "--scores-out": options.scores_out}
+    check_outputs(outputs, (options.model, *options.scores, options.pca))
     bundle, sessions = _open(options.model, options.scores, options.pca)
+    check_outputs(outputs, (s.source for s in sessions))
     scores_path = options.scores_out or options.scores[0]
     if options.scores_out is not None:
         write_scores(options.scores_out, sessions, bundle.frame_rate_hz)
@@ -97,6 +101,9 @@ def merge_command(options: MergeArguments) -> None:
     would cost in log-likelihood over all frames. Sessions that did not train the model judge best. Nothing is merged
     unless it is named with --pair.
     """
+    if options.out is not None:
+        require_bundle_name("--out", options.out)
+    check_outputs({"--out": options.out}, (options.model, *options.scores, options.pca))
     bundle, sessions = _open(options.model, options.scores, options.pca)
     pairs = [_pair(text) for text in options.pair]
     if bool(pairs) != (options.out is not None):
@@ -106,8 +113,6 @@ def merge_command(options: MergeArguments) -> None:
         rows = [asdict(pair) for pair in found]
         click.echo(json.dumps({"pairs": rows}) if options.as_json else "\n".join(_table(rows)))
         return
-    if not options.out.name.endswith(SUFFIX):
-        raise ConfigError(f"--out {options.out}: the name of a bundle ends in {SUFFIX}")
     merged, new = merge(bundle, sessions, pairs)
     save_bundle(options.out, merged)
     if options.as_json:

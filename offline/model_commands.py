@@ -11,8 +11,9 @@ from rich.console import Console
 from offline.jax_moseq import import_jax_model
 from offline.model_import import ImportOptions, MoseqFiles, import_model
 from online.errors import ConfigError
-from online.files.bundle import SUFFIX, bundle_sha256, load_bundle, save_bundle
+from online.files.bundle import SUFFIX, bundle_sha256, load_bundle, require_bundle_name, save_bundle
 from online.files.names import load_names
+from online.files.outputs import check_outputs
 from online.model import ModelBundle
 
 _INPUT = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -78,10 +79,11 @@ def import_command(**options: Unpack[_Import]) -> None:
     With --checkpoint, from jax-moseq's or keypoint-moseq's parameters: such a model labels latent trajectories.
     """
     out = options["out"]
-    if not out.name.endswith(SUFFIX):
-        raise ConfigError(f"--out {out}: the name of a bundle ends in {SUFFIX}")
+    require_bundle_name("--out", out)
     if not out.parent.is_dir():
         raise ConfigError(f"--out {out}: the folder {out.parent} does not exist")
+    read = (options[name] for name in ("checkpoint", "pca", "pca_yaml", "scores", "model", "results"))
+    check_outputs({"--out": out}, read)
     with Console(stderr=True).status("reading the files, checking the filter and the labels"):
         if options["checkpoint"] is None:
             bundle = _import_moseq2(options)

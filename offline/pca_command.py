@@ -22,6 +22,7 @@ from offline.training_pictures import draw_components
 from offline.workers import Workers, open_workers
 from online import projection
 from online.errors import ConfigError, EtholoopError
+from online.files.outputs import check_outputs
 from online.files.whole_file import whole_file
 from online.frame_grid import SlotRule
 from online.model import ExtractionSettings, PixelFilter
@@ -80,6 +81,9 @@ def command(options: PcaOptions) -> None:
     Covariance and components are exact; the same files give the same result. Dropped frames and frames without a
     mouse have NaN scores. A scree plot with the components (PNG) is left beside pca.h5.
     """
+    out = options.out
+    beside = {f"{ending[1:]} beside {out}:": out.with_suffix(ending) for ending in (".yaml", ".png")}
+    check_outputs({"--out": out, "--scores": options.scores, **beside}, options.results)
     sessions, complaints = open_all(options.results, options.dropped_frames, options.mm_per_crop_pixel)
     for complaint in complaints:
         say(f"skipped: {complaint}")

@@ -11,7 +11,7 @@ from offline.command_line import progress_bar, say
 from offline.scan.report import as_json, draw_scan, in_words
 from offline.scan.run import Request, Scale, run_scan
 from offline.scan.trials import Candidate, Trial, narrowed
-from offline.train_options import TrainOptions, schedule_of
+from offline.train_options import TrainOptions, picture_of, schedule_of
 from offline.train_outcome import write_outcome
 from offline.training import Prepared
 from offline.workers import open_workers
@@ -48,7 +48,7 @@ def train_by_scan(options: TrainOptions, prepared: Prepared, settings: Settings)
         say(f"failed: {complaint}")
     if not options.as_json:
         click.echo("\n".join(in_words(result)))
-    picture = options.out.with_name(options.out.name.removesuffix(".h5").removesuffix(".model") + ".scan.png")
+    picture = picture_of(options.out, of_scan=True)
     draw_scan(picture, result, scale.blocks_s, scale.frame_ms)
     kept = result.kept.candidate
     narrow = [narrowed(s, kept.num_components, kept.num_lags) for s in (prepared.train, prepared.held_out)]

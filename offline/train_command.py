@@ -13,7 +13,7 @@ from offline.dataset import DataSet, available_components, hold_out, open_datase
 from offline.dataset_files import Selection
 from offline.scores import ScoredSession
 from offline.train_by_scan import train_by_scan
-from offline.train_options import NumberList, TrainOptions, schedule_of
+from offline.train_options import NumberList, TrainOptions, check_train_outputs, checkpoint_of, schedule_of
 from offline.train_outcome import write_groups, write_outcome
 from offline.training import Prepared, prepare
 from online.errors import ConfigError
@@ -83,6 +83,7 @@ def command(options: TrainOptions) -> None:
         raise ConfigError("--scan chooses with shared transitions: scan first, then train with --transitions group")
     if options.scan and options.resume:
         raise ConfigError("--resume continues one chain; a scan has many: give one of --scan and --resume")
+    check_train_outputs(options)
     wanted = max((options.pcs, *(options.scan_pcs if options.scan else ())))
     count = available_components(options.scores, wanted) if options.scan_pcs else wanted
     selection = Selection(count, options.pca, options.group, options.subject, options.share, options.seed)
@@ -92,6 +93,7 @@ def command(options: TrainOptions) -> None:
     held = hold_out(found.sessions, options.hold_out, options.seed, options.hold_out_by)
     _say_held_out(found.sessions, held)
     groups = sorted({s.group for s in found.sessions}) if options.transitions == "group" else []
+    check_train_outputs(options, groups)
     prepared = prepare(found.sessions, held, options.lags, _frame_rate(options, found), groups)
     settings = Settings(
         hdp=StickyHDP(options.kappa),
@@ -109,7 +111,7 @@ def command(options: TrainOptions) -> None:
 
 
 def _train_one(options: TrainOptions, prepared: Prepared, settings: Settings) -> Fit:
-    checkpoint = options.out.with_name(options.out.name + ".checkpoint")
+    checkpoint = checkpoint_of(options.out)
     if options.resume and not checkpoint.exists():
         say(f"{checkpoint} does not exist: starting from the beginning")
     with progress_bar(silent=options.as_json) as bar:

@@ -1,6 +1,7 @@
 """Options of `etholoop train`."""
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -8,6 +9,8 @@ from typing import Any, Literal
 import click
 
 from offline.arhmm.fit import Schedule
+from online.files.bundle import SUFFIX, require_bundle_name
+from online.files.outputs import check_outputs
 
 
 class NumberList(click.ParamType):  # type: ignore[type-arg] # generic in newer versions of click alone
@@ -67,6 +70,35 @@ class TrainOptions:
     threads: int | None
     frame_rate: float | None
     as_json: bool
+
+
+def checkpoint_of(out: Path) -> Path:
+    """Where a run that is under way is kept."""
+    return out.with_name(out.name + ".checkpoint")
+
+
+def picture_of(out: Path, of_scan: bool = False) -> Path:
+    """The picture of the convergence, or of the scan."""
+    return out.with_name(out.name.removesuffix(SUFFIX) + ".scan.png") if of_scan else out.with_suffix(".png")
+
+
+def bundle_of_group(out: Path, group: str) -> Path:
+    """The bundle with the transitions of one group."""
+    plain = "".join(c if c.isalnum() or c in "-_" else "_" for c in group)
+    return out.with_name(f"{out.name.removesuffix(SUFFIX)}.{plain}{SUFFIX}")
+
+
+def check_train_outputs(options: TrainOptions, groups: Sequence[str] = ()) -> None:
+    """Raise a ConfigError where --out is no name of a bundle, or something cannot or must not be written."""
+    out = options.out
+    require_bundle_name("--out", out)
+    outputs = {
+        "--out": out,
+        "checkpoint": checkpoint_of(out),
+        "picture": picture_of(out),
+        "picture of the scan": picture_of(out, of_scan=True),
+    } | {f"bundle of group {name!r}": bundle_of_group(out, name) for name in groups}
+    check_outputs(outputs, (*options.scores, options.pca, options.changepoints))
 
 
 def schedule_of(options: TrainOptions, checkpoint: Path | None) -> Schedule:

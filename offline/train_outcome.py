@@ -11,7 +11,7 @@ from offline.arhmm.diagnosis import diagnose
 from offline.arhmm.fit import Fit
 from offline.command_line import say
 from offline.scan.run import ScanResult
-from offline.train_options import TrainOptions, schedule_of
+from offline.train_options import TrainOptions, bundle_of_group, picture_of, schedule_of
 from offline.training import Prepared, Recipe, make_bundle, summarise_fit
 from offline.training_pictures import draw_convergence
 from online.files.bundle import save_bundle
@@ -32,7 +32,7 @@ def write_outcome(
     final = {"training": summary["train_log_likelihood_per_frame"]}
     if summary["held_out_log_likelihood_per_frame"] is not None:
         final["held out"] = summary["held_out_log_likelihood_per_frame"]
-    draw_convergence(options.out.with_suffix(".png"), result.trace, schedule.average, final)
+    draw_convergence(picture_of(options.out), result.trace, schedule.average, final)
     _tell(options, summary)
 
 
@@ -43,8 +43,7 @@ def write_groups(options: TrainOptions, prepared: Prepared, result: Fit, groups:
     paths: dict[str, str] = {}
     for name, model in zip(groups, result.by_group, strict=False):
         made_by = f"etholoop train (kappa {options.kappa:g}, {options.sweeps} sweeps, transitions of group {name})"
-        plain = "".join(c if c.isalnum() or c in "-_" else "_" for c in name)
-        path = options.out.with_name(f"{options.out.name.removesuffix('.model.h5')}.{plain}.model.h5")
+        path = bundle_of_group(options.out, name)
         save_bundle(
             path,
             make_bundle(

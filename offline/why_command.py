@@ -13,6 +13,7 @@ from offline.command_line import gather
 from offline.replay.recorded import read_session
 from offline.why import Answer, Inquiry, trial_for_json, trial_in_words
 from online.errors import ConfigError
+from online.files.outputs import check_outputs
 from online.files.tables import text_of
 from online.files.whole_file import whole_file
 from protocols.targets import nearest
@@ -51,6 +52,7 @@ def command(options: WhyOptions) -> None:
     asked = [name for name in ("seconds", "frame", "trial") if getattr(options, name) is not None]
     if len(asked) > 1:
         raise ConfigError("--at, --frame and --trial exclude each other")
+    check_outputs({"--out": options.out}, [options.session])
     inquiry = Inquiry(read_session(options.session))
     if options.rule is not None and options.rule not in inquiry.rules:
         raise ConfigError(f"--rule {options.rule}: no such rule; {nearest(options.rule, inquiry.rules)}")

@@ -13,6 +13,7 @@ from online.errors import CameraError, ConfigError
 from online.files.arena_file import save_arena
 from online.files.mask_file import with_mask
 from online.files.moseq_folder import open_recording
+from online.files.outputs import check_outputs
 from online.simulation import mouse
 from rig.arena_picture import save_picture
 from rig.cameras.configuration import CameraConfig, RecordingConfig, SimulatedConfig, build_camera
@@ -111,6 +112,9 @@ def command(rig: Path, out: Path, mask: Path | None, seed: int) -> None:
     A tether that moves needs no mask: what is higher than a mouse can be counts as missing by itself.
     """
     config = load_rig(rig).camera
+    picture = out.with_suffix(".png")
+    recording = config.path if isinstance(config, RecordingConfig) else None
+    check_outputs({"--out": out, f"picture beside {out}:": picture}, (rig, mask, recording))
     camera = build_camera(config, SystemClock())
     try:
         info = camera.open()
@@ -121,7 +125,6 @@ def command(rig: Path, out: Path, mask: Path | None, seed: int) -> None:
     if mask is not None:
         arena = with_mask(arena, mask)
     save_arena(arena, out)
-    picture = out.with_suffix(".png")
     save_picture(arena, picture)
     x, y = arena.mm_per_px
     click.echo(

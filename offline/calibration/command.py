@@ -21,6 +21,7 @@ from offline.protocol_commands import read_protocol
 from offline.replay.decoded import Model, load_model
 from offline.score import overlap
 from online.errors import ConfigError
+from online.files.outputs import check_outputs
 from online.files.truth_file import read_truth
 from online.files.whole_file import whole_file
 from protocols.check import check_protocol
@@ -79,6 +80,8 @@ def command(options: CalibrateOptions) -> None:
     Of the rules with the precision asked for, the fastest is recommended; its recall is at most 2 points below that of
     the tuned published rule. Writes calibration.csv, frontier.csv, frontier.png, calibration.json and the protocol.
     """
+    read = (options.model, *options.recordings, options.protocol, options.labels)
+    check_outputs({f"--out ({name})": options.out / name for name in _names(options)}, read)
     model = load_model(options.model)
     tracks = _tracks(options, model)
     with progress_bar(silent=options.as_json) as bar:
@@ -93,6 +96,12 @@ def command(options: CalibrateOptions) -> None:
             recorded, model.bundle, KINDS, goals, options.precision, lambda frames: bar.advance(decoding, frames)
         )
     _write(results, options)
+
+
+def _names(options: CalibrateOptions) -> list[str]:
+    """Files written in --out."""
+    copy = [] if options.protocol is None else [options.protocol.name]
+    return ["calibration.csv", "frontier.csv", "frontier.png", "calibration.json", *copy]
 
 
 def _tracks(options: CalibrateOptions, model: Model) -> list[ScoreTrack]:
@@ -178,8 +187,6 @@ def _write(results: Sequence[Calibrated], options: CalibrateOptions) -> None:
     summary: dict[str, Any] = {"model": str(options.model), "precision": options.precision, "rows": rows}
     if options.protocol is not None:
         copy = options.out / options.protocol.name
-        if copy.resolve() == options.protocol.resolve():
-            raise ConfigError(f"--out {options.out}: would overwrite the protocol; choose another folder")
         chosen = {found.goal.name: (found.chosen(BEST), found.kinds[found.chosen(BEST).kind]) for found in results}
         write_copy(options.protocol, chosen, copy)
         summary["protocol"] = str(copy)

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from offline.command_line import gather
 from online.errors import ConfigError, FileFormatError
+from online.files.outputs import check_outputs
 from online.files.whole_file import whole_file
 from online.head_tail import FEATURES, asymmetry
 
@@ -55,7 +56,9 @@ def command(options: FlipsOptions) -> None:
     """
     if (options.ranges is None) == (not options.results):
         raise ConfigError("give either --ranges or RESULTS files")
+    check_outputs({"--out": options.out}, (*options.results, options.ranges))
     marked = read_ranges(options.ranges) if options.ranges else [m for p in options.results for m in walks_in(p)]
+    check_outputs({"--out": options.out}, {m.results for m in marked})
     weights, accuracy, num_frames = train(marked)
     with whole_file(options.out) as temporary:
         content = {"head_tail_weights": weights, "accuracy": accuracy, "frames": num_frames}

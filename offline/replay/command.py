@@ -21,6 +21,7 @@ from offline.replay.recorded import RecordedSession, read_session, recording_of
 from offline.replay.run import Replayed, replay
 from online.errors import ConfigError, SessionFailed
 from online.files.assignment import open_arm
+from online.files.outputs import check_outputs
 from online.files.protocol_files import ProtocolFiles
 from protocols.materials import Materials
 from protocols.materials import gather as gather_materials
@@ -85,6 +86,8 @@ def command(options: ReplayOptions) -> None:
     recordings (results_00.h5) or scores (pca_scores.h5), which need --protocol and --model; a frame is then taken to be
     20 ms old when it is decided.
     """
+    read = (*options.sessions, *options.baseline, options.protocol, options.model, options.assignment)
+    check_outputs({"--trials": options.trials, "--why": options.why}, read)
     model = None if options.model is None else load_model(options.model)
     jobs = [job for path in options.sessions for job in jobs_of(path, options, model)]
     replays: list[Replayed] = []

@@ -16,7 +16,7 @@ from typing import Any
 import h5py
 import numpy as np
 
-from online.errors import FileFormatError
+from online.errors import ConfigError, FileFormatError
 from online.files.whole_file import whole_file
 from online.model import ModelBundle
 
@@ -29,6 +29,12 @@ _ADVICE = {
     "'etholoop model import', which reads it from the model object or estimates it from the labels",
 }
 _Flat = dict[str, Any]
+
+
+def require_bundle_name(option: str, path: Path) -> None:
+    """Raise a ConfigError where what `option` names is no name of a bundle."""
+    if not path.name.endswith(SUFFIX):
+        raise ConfigError(f"{option} {path}: the name of a bundle ends in {SUFFIX}")
 
 
 def save_bundle(path: Path, bundle: ModelBundle) -> str:

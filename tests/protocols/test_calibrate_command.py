@@ -107,7 +107,7 @@ def test_a_protocol_is_calibrated_on_sessions_that_trained_nothing(
         assert len(list(csv.reader(file))) > 1000
     assert (out / "frontier.png").read_bytes().startswith(b"\x89PNG")
     code, _, err = run(capsys, files / "m.model.h5", files / "scores.h5", "--protocol", out / "p.toml", "--out", out)
-    assert (code, "would overwrite the protocol" in err) == (2, True)
+    assert (code, "would overwrite an input" in err) == (2, True)
 
 
 def test_recordings_that_trained_the_model_are_refused(
