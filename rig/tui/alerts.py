@@ -1,6 +1,7 @@
 """Alerts: each stays on the screen until someone acknowledges it; repeats are counted, not stacked."""
 
 from bisect import insort
+from collections.abc import Collection
 from dataclasses import dataclass
 
 KEPT = 200
@@ -24,7 +25,7 @@ class AlertBoard:
 
     def __init__(self) -> None:
         self.alerts: list[Alert] = []
-        self._conditions: set[tuple[str, str]] = set()
+        self._conditions: dict[tuple[str, str], Alert] = {}
         self._number = 0
 
     def raise_(self, source: str, text: str, time_ns: int) -> Alert:
@@ -47,19 +48,23 @@ class AlertBoard:
         """Raise an alert when a condition begins to hold; it may end and begin again."""
         key = (source, text)
         if holds and key not in self._conditions:
-            self._conditions.add(key)
-            self.raise_(source, text, now_ns)
+            self._conditions[key] = self.raise_(source, text, now_ns)
         elif not holds:
-            self._conditions.discard(key)
+            self._conditions.pop(key, None)
 
     @property
     def open(self) -> list[Alert]:
         """Alerts that nobody acknowledged, oldest first."""
         return [alert for alert in self.alerts if not alert.acknowledged]
 
-    def acknowledge(self, number: int | None = None) -> int:
-        """Acknowledge one alert, or all; returns how many."""
-        chosen = [a for a in self.open if number is None or a.number == number]
+    @property
+    def standing(self) -> list[Alert]:
+        """Alerts that were acknowledged while their condition still holds."""
+        return [alert for alert in self._conditions.values() if alert.acknowledged]
+
+    def acknowledge(self, numbers: Collection[int] | None = None) -> int:
+        """Acknowledge the alerts of these numbers, or all; returns how many."""
+        chosen = [a for a in self.open if numbers is None or a.number in numbers]
         for alert in chosen:
             alert.acknowledged = True
         return len(chosen)

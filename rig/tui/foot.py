@@ -1,10 +1,9 @@
-"""The foot of the live screen: alerts, and the keys."""
+"""The foot of a screen: the keys."""
 
 from dataclasses import dataclass
 from typing import Literal
 
-from rig.tui.lines import Line, Part, fit, minutes, spread
-from rig.tui.session_view import SessionView
+from rig.tui.lines import Line, Part, spread
 
 BADGES: dict[str, Line] = {
     "stop": ((" ! EMERGENCY STOP ", "stop"),),
@@ -13,7 +12,6 @@ BADGES: dict[str, Line] = {
 }
 
 
-NOT_KNOWN: Line = (("○ no alerts since this screen was opened", "text"),)
 COMMON = (("?", "help"), ("F2", "colours"))
 SHORT = {
     "acknowledge": "ack",
@@ -36,25 +34,6 @@ class KeyWords:
 
     pairs: tuple[tuple[str, str], ...]
     badge: Literal["stop", "view", ""] = "stop"
-
-
-def alerts(view: SessionView, width: int, height: int, now_ns: int) -> list[Line]:
-    """Open alerts, the newest last; what does not fit is counted."""
-    waiting = view.alerts.open
-    if not waiting:
-        known: Line = (("● no alerts", "good"),)
-        return [known if view.knows_earlier else NOT_KNOWN, *([((" ", "text"),)] * (height - 1))]
-    shown = waiting[-height:]
-    lines: list[Line] = []
-    for alert in shown:
-        times = f" ({alert.times} times)" if alert.times > 1 else ""
-        age_s = max(0.0, (now_ns - alert.last_ns) / 1e9)
-        ago = f"{age_s:.0f} s ago" if age_s < 600 else f"{minutes(age_s * 1000)} ago"
-        if alert is shown[0] and len(shown) < len(waiting):
-            ago = f"and {len(waiting) - len(shown)} earlier  {ago}"
-        words = fit(f"▲ {alert.source}: {alert.text}{times}", max(10, width - len(ago) - 1)).rstrip()
-        lines.append(spread(((words, "bad"),), ((ago, "dim"),), width))
-    return lines + [((" ", "text"),)] * (height - len(lines))
 
 
 def keys(width: int, words: KeyWords, aside: str = "") -> Line:

@@ -32,7 +32,12 @@ finds the last second (0 ... 1); heading, how sure nose and tail are told apart;
 
 Latency: from each stage to the next; the last line is the whole way from exposure to the line.
 
-Alerts stay until they are acknowledged.
+Alerts stay until they are acknowledged, the oldest first; where not all fit, x opens a list of them. What was
+acknowledged and still holds stays, in another colour.
+"""
+ALERTS = """\
+Every alert that nobody acknowledged, the oldest first. x acknowledges those that are shown here, and only those; the
+next ones take their place.
 """
 REPLAY = """\
 A finished session, played again from its record; nothing can be changed.

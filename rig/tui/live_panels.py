@@ -2,8 +2,9 @@
 
 from textual.screen import Screen
 
+from rig.tui.alert_lines import alerts, first_alerts
 from rig.tui.depth_picture import ArenaPicture, crop_levels, draw_mouse, draw_trail, fit_window
-from rig.tui.foot import KeyWords, alerts, keys
+from rig.tui.foot import KeyWords, keys
 from rig.tui.headline import headline_big, headline_small
 from rig.tui.lines import Line, fit
 from rig.tui.session_view import SessionView
@@ -29,6 +30,7 @@ class LivePanels:
         self.syllables = screen.query_one("#syllables", LinesPanel)
         self.alerts = screen.query_one("#alerts", LinesPanel)
         self.keys = screen.query_one("#keys", LinesPanel)
+        self.alerts_shown: list[int] = []
         self._picture: ArenaPicture | None = None
         self._picture_of: tuple[int, ...] = ()
         self._drawn = (-1, -1)
@@ -45,7 +47,7 @@ class LivePanels:
         elif tick % 4 == 3:
             size = self.side.size
             self.side.show(side(self.view, size.width, size.height, now_ns, self.source.lost))
-            self.alerts.show(alerts(self.view, self.alerts.size.width, self.alerts.size.height, now_ns))
+            self.draw_alerts(now_ns)
 
     def draw_head(self) -> None:
         """Draw state, block clock and counts at once."""
@@ -55,6 +57,12 @@ class LivePanels:
             self.head.show(headline_big(self.view, size.width, note, 2 if size.height >= 7 else 1))
         else:
             self.head.show(headline_small(self.view, size.width, note))
+
+    def draw_alerts(self, now_ns: int) -> None:
+        """Draw the alerts, and remember which are seen."""
+        size = self.alerts.size
+        self.alerts_shown = [alert.number for alert in first_alerts(self.view.alerts, size.height)]
+        self.alerts.show(alerts(self.view, size.width, size.height, now_ns))
 
     def _draw_arena(self, now_ns: int) -> None:
         view = self.view

@@ -14,6 +14,7 @@ from online.errors import EtholoopError, FileFormatError
 from online.messages import CommandName
 from rig.control import CONFIRMED
 from rig.tui import help_texts
+from rig.tui.alerts_screen import AlertsScreen
 from rig.tui.app import EtholoopApp, Repaintable, StopAware
 from rig.tui.cards_screen import CardsScreen, model_cards
 from rig.tui.commander import Commander
@@ -190,8 +191,16 @@ class SessionScreen(Screen[str], Repaintable, StopAware, Helped):
         self.command("resume" if self.view.state == "paused" else "pause")
 
     def action_acknowledge(self) -> None:
-        """Acknowledge all alerts."""
-        self.view.alerts.acknowledge()
+        """Acknowledge the alerts that are shown; where there are more, open the list of them."""
+        if self._panels is None:
+            return
+        now_ns = self.source.now_ns
+        if len(self.view.alerts.open) > self._panels.alerts.size.height:
+            control = self.commander is not None
+            self.app.push_screen(AlertsScreen(lambda: self.view.alerts, now_ns, self._palette, control))
+            return
+        self.view.alerts.acknowledge(self._panels.alerts_shown)
+        self._panels.draw_alerts(now_ns())
 
     @work
     async def action_note(self) -> None:

@@ -11,6 +11,8 @@ from textual.pilot import Pilot
 from textual.widgets import Static
 
 from rig.clock import ManualClock
+from rig.tui.alerts import AlertBoard
+from rig.tui.alerts_screen import AlertsScreen
 from rig.tui.app import EtholoopApp
 from rig.tui.browse_screen import BrowseScreen
 from rig.tui.digest import digest
@@ -46,11 +48,16 @@ def a_list(app: EtholoopApp, folder: Path) -> BrowseScreen:
     return BrowseScreen(folder.parent, app.palette)
 
 
+def all_alerts(app: EtholoopApp, folder: Path) -> AlertsScreen:
+    return AlertsScreen(AlertBoard, app.clock.now_ns, app.palette, control=True)
+
+
 SCREENS = [
     (a_replay, "faster", "ribbon"),
     (a_set_up, "start", "region of interest"),
     (a_summary, "watch again", "paths"),
     (a_list, "read again", "newest first"),
+    (all_alerts, "acknowledge these", "take their place"),
 ]
 
 

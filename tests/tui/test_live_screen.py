@@ -15,6 +15,7 @@ from textual.widgets import Input
 from textual.widgets._toast import Toast
 
 from rig.clock import ManualClock
+from rig.tui.alerts_screen import AlertsScreen
 from rig.tui.app import EtholoopApp
 from rig.tui.dialogs import PulseQuestion
 from rig.tui.emergency import EmergencyLine
@@ -285,6 +286,46 @@ async def test_alerts_stay_until_acknowledged(run_dir: Path) -> None:
         await stage.pilot.press("x")
         await stage.settle()
         assert "no alerts" in stage.said("alerts")
+
+
+async def test_only_alerts_that_were_seen_are_acknowledged(run_dir: Path) -> None:
+    async with rehearsal(run_dir, (80, 24)) as stage:
+        await stage.play(3)
+        for number in range(30):
+            stage.rig.event("camera", "alert", f"number {number} of many")
+        await stage.until(lambda: len(stage.view.alerts.open) == 30)
+        await stage.settle()
+        assert "number 0 of" in stage.said("alerts")
+        assert "and 29 more" in stage.said("alerts")
+        await stage.pilot.press("x")
+        await stage.until(lambda: isinstance(stage.app.screen, AlertsScreen))
+        screen = stage.app.screen
+        await stage.until(lambda: any("number 15 of" in panel.text() for panel in screen.query(LinesPanel)))
+        shown = screen.query_one("#all-alerts", LinesPanel).text()
+        assert "EMERGENCY STOP" in screen.query_one("#keys", LinesPanel).text()
+        assert "number 0 of" in shown
+        assert "number 29 of" not in shown
+        await stage.pilot.press("x")
+        await stage.settle()
+        left = [alert.text for alert in stage.view.alerts.open]
+        assert left
+        assert not any(words in shown for words in left)
+        assert left[-1] == "number 29 of many"
+        await stage.pilot.press("x")
+        await stage.until(lambda: stage.app.screen is stage.app.session)
+        assert stage.view.alerts.open == []
+
+
+async def test_an_alert_that_came_after_the_last_drawing_is_not_acknowledged(run_dir: Path) -> None:
+    async with rehearsal(run_dir) as stage:
+        await stage.play(3)
+        stage.rig.event("camera", "alert", "seen")
+        await stage.until(lambda: bool(stage.view.alerts.open))
+        await stage.settle()
+        stage.view.alerts.raise_("camera", "not seen", stage.clock.now_ns())
+        stage.app.session.action_acknowledge()
+        assert [alert.text for alert in stage.view.alerts.open] == ["not seen"]
+        assert "not seen" in stage.said("alerts")
 
 
 async def test_the_screen_goes_when_the_session_ends(run_dir: Path) -> None:

@@ -21,10 +21,11 @@ from online.messages import (
     Syllables,
     Trial,
 )
+from rig.tui.alert_lines import alerts, page
 from rig.tui.big_text import big
 from rig.tui.earlier import read_earlier
 from rig.tui.ethogram import SPAN_NS, Ethogram
-from rig.tui.foot import KeyWords, alerts, keys
+from rig.tui.foot import KeyWords, keys
 from rig.tui.headline import headline_big, headline_small
 from rig.tui.health_panel import health, latency
 from rig.tui.lines import bar, fit, history, minutes, text_of_line, width_of
@@ -243,12 +244,40 @@ def test_alerts_stay_until_acknowledged(view: SessionView) -> None:
     shown = text(alerts(view, 60, 2, 10**9))
     assert "slow USB (3 times)" in shown
     assert "pulse refused: duty" in shown
-    assert "earlier" not in shown
-    assert "and 1 earlier" in text(alerts(view, 60, 1, 0))
+    assert "more" not in shown
+    assert "slow USB" in text(alerts(view, 60, 1, 0)), "the first, not its consequence"
+    assert "and 1 more" in text(alerts(view, 60, 1, 0))
     view.alerts.acknowledge()
     assert view.alerts.open == []
     view.take(Event(time_ns=0, source="camera", kind="alert", detail="slow USB"), None, 7)
     assert len(view.alerts.open) == 1
+
+
+def test_what_is_acknowledged_and_still_holds_stays_on_the_screen(view: SessionView) -> None:
+    view.knows_earlier = True
+    view.disk_free_gb = 1.0
+    view.look(0)
+    view.alerts.acknowledge()
+    view.look(0)
+    assert view.alerts.open == []
+    for lines in (alerts(view, 60, 1, 0), page(view.alerts, 60, 1, 0)[0]):
+        assert "disk: less than 2 GB are free" in text(lines)
+        assert "still so" in text(lines)
+    view.disk_free_gb = 3.0
+    view.look(1)
+    assert "● no alerts" in text(alerts(view, 60, 1, 0))
+    view.disk_free_gb = 1.0
+    view.look(2)
+    assert len(view.alerts.open) == 1, "it began again"
+
+
+def test_a_page_of_alerts_shows_each_whole(view: SessionView) -> None:
+    for number in range(4):
+        view.alerts.raise_("online", f"the {number}. " + "long words " * 8, number)
+    lines, shown = page(view.alerts, 80, 5, 0)
+    assert [alert.number for alert in shown] == [1, 2]
+    assert text(lines).count("words") == 16
+    assert all(width_of(line) <= 80 for line in lines)
 
 
 def test_silence_raises_one_alert_each_time_it_begins(view: SessionView) -> None:
