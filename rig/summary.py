@@ -158,13 +158,13 @@ def _loopback_latencies(seen: dict[str, Seen]) -> dict[str, dict[str, float]]:
     }
 
 
-def _alert_lines(alerts: list[dict[str, Any]]) -> list[str]:
+def alert_kinds(alerts: list[dict[str, Any]]) -> list[str]:
     """A line for each kind of alert: those that differ in their numbers alone are one kind, told by the first."""
     kinds: dict[str, list[dict[str, Any]]] = {}
     for alert in alerts:
         kinds.setdefault(re.sub(r"[\d.]+", "#", alert["what"]), []).append(alert)
     return [
-        f"ALERT     at {same[0]['time_s']:.1f} s: {same[0]['what']}"
+        f"at {same[0]['time_s']:.1f} s: {same[0]['what']}"
         + (f" ({len(same)} such alerts until {same[-1]['time_s']:.1f} s)" if len(same) > 1 else "")
         for same in kinds.values()
     ]
@@ -196,7 +196,7 @@ def as_text(summary: dict[str, Any]) -> str:
         lines.append(
             f"{heading:9} {name}: {found['seen']} of {found['pulses']} pulses seen, {found['unasked']} unasked for"
         )
-    lines += _alert_lines(summary["alerts"])
+    lines += [f"ALERT     {kind}" for kind in alert_kinds(summary["alerts"])]
     lines.append(f"{'latency, ms':32}{'p50':>9}{'p95':>9}{'p99':>9}{'max':>9}")
     for stage, row in summary["latency_ms"].items():
         lines.append(f"  {stage:30}" + "".join(f"{row[p]:9.2f}" for p in ("p50", "p95", "p99", "max")))

@@ -85,6 +85,7 @@ class BrowseScreen(Screen[Answer | None], Repaintable, Helped):
     def action_refill(self) -> None:
         """Read the folder anew."""
         self.running, self.sessions = running_sessions(), list_sessions(self.out)
+        place = self.table.cursor_row
         self.table.clear()
         for run_dir in self.running:
             self._add_row(run_dir, (run_dir.name, "", "", "", "", "● runs now"))
@@ -95,6 +96,7 @@ class BrowseScreen(Screen[Answer | None], Repaintable, Helped):
             ]
             sign = "▲ " if one.failed else ""
             self._add_row(one.folder, (one.folder.name, one.subject, *numbers, sign + one.ending))
+        self.table.move_cursor(row=place)
         self.draw()
 
     def _add_row(self, place: Path, cells: tuple[str, ...]) -> None:

@@ -36,6 +36,8 @@ def watch(place: Path | None, speed: float, web: bool, port: int) -> None:
     PLACE is a session's folder, which is played again, or the private directory of one that runs; without it the only
     session that runs is taken.
     """
+    if speed != speed:  # click lets NaN pass any range
+        raise ConfigError("--speed nan: give a number from 0.1 to 64")
     chosen = place or choose_session(None)
     if web:
         serve_web(chosen, speed, port)

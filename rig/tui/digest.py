@@ -40,7 +40,7 @@ def load_summary(folder: Path) -> dict[str, Any]:
     except (OSError, ValueError) as error:
         missing = isinstance(error, FileNotFoundError)
         why = "the session wrote no summary" if missing else f"its summary.json is damaged ({error})"
-        return summarise(folder) | {"ending": {"reason": f"not known: {why}", "failures": [], "line": ""}}
+        return summarise(folder) | {"ending": {"reason": "how it ended is not known", "failures": [why], "line": ""}}
 
 
 def written_summary(folder: Path) -> dict[str, Any]:

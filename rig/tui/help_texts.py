@@ -49,7 +49,8 @@ A running session, to look at only: no key here reaches it.
 """
 SUMMARY = """\
 At the left the numbers that matter, at the right the session in pictures: pulses and catches over time, the most used
-syllables, and how long exposure to line took. Below, where the data are and what to do with them.
+syllables, and how long exposure to line took. Below, where the data are and what to do with them. ↑ and ↓ move numbers
+that do not fit.
 """
 BROWSE = """\
 All sessions of the data folder, the newest first, and those that run now (●). ▲ in front of the ending: it failed.

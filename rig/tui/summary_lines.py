@@ -1,7 +1,11 @@
 """What the summary screen says of a finished session, as lines."""
 
+from textwrap import wrap
+from typing import Any
+
 import numpy as np
 
+from rig.summary import alert_kinds
 from rig.tui.digest import Digest
 from rig.tui.lines import Line, Part, fit, minutes, number, spread, title
 from rig.tui.plots import binned, columns, curve, overlay, shares
@@ -10,26 +14,54 @@ MOST_USED = 10
 
 
 def numbers(digest: Digest, width: int) -> list[Line]:
-    """Frames, rules, board, latencies."""
+    """How it ended, alerts, rules, board, latencies, frames."""
     summary = digest.summary
-    good = not digest.failures
-    lines: list[Line] = [(("● " if good else "▲ ", "good" if good else "bad"), (digest.reason, "strong"))]
-    lines += [((f"▲ {failure}", "bad"),) for failure in digest.failures]
+    lines = [*_ending(digest, width)]
     if "unreadable" in summary:
-        return [*lines, ((summary["unreadable"], "bad"),)]
-    frames = summary["frames"]
-    lost = sum(summary["messages_lost"].values())
-    lines += [
-        title("frames", width),
-        _row("recorded", frames["recorded"], width),
-        _row("decoded", frames["decoded"], width),
-        _row("dropped by the camera", frames["dropped_by_camera"], width, "warn"),
-        _row("messages lost", lost, width, "bad"),
-        _row("without the mouse", frames["mouse_missing"], width),
-        _row("without evidence", frames["without_evidence"], width),
-        title("rules", width),
+        return [*lines, *_wrapped(summary["unreadable"], width, "bad")]
+    return [
+        *lines,
+        *_alerts(summary["alerts"], width),
+        *_rules(summary["trials"], width),
+        *_board(summary, width),
+        *_latency(digest, width),
+        *_frames(summary, width),
     ]
-    for rule, counts in summary["trials"].items():
+
+
+def window(lines: list[Line], first: int, height: int) -> list[Line]:
+    """`height` lines from `first` on; where some are left out, the edge says how many."""
+    shown = lines[first : first + height]
+    below = len(lines) - first - height
+    if first > 0 and shown:
+        shown[0] = ((f"↑ {first + 1} more", "dim"),)
+    if below > 0 and shown:
+        shown[-1] = ((f"↓ {below + 1} more", "dim"),)
+    return shown
+
+
+def _ending(digest: Digest, width: int) -> list[Line]:
+    sign: Part = ("▲ ", "bad") if digest.failures else ("● ", "good")
+    first, *others = _wrapped(digest.reason, width - 2, "strong")
+    lines: list[Line] = [(sign, *first), *((("  ", "text"), *other) for other in others)]
+    for failure in digest.failures:
+        lines += _wrapped(f"▲ {failure}", width, "bad")
+    if line := digest.summary.get("ending", {}).get("line"):
+        lines += _wrapped(f"line: {line}", width, "text")
+    return lines
+
+
+def _alerts(alerts: list[dict[str, Any]], width: int) -> list[Line]:
+    """One line for each kind, as `etholoop run` prints them."""
+    if not alerts:
+        return []
+    told = [_wrapped(text, width, "warn") for text in alert_kinds(alerts)]
+    return [title(f"{len(alerts)} alerts", width), *(line for lines in told for line in lines)]
+
+
+def _rules(trials: dict[str, Any], width: int) -> list[Line]:
+    lines: list[Line] = [title("rules", width)]
+    for rule, counts in trials.items():
         totals: Line = (
             ("▲", "pulse"),
             (f"{counts['pulses']:<6}", "text"),
@@ -41,15 +73,35 @@ def numbers(digest: Digest, width: int) -> list[Line]:
             lines.append(_row("  never executed by the board", counts["not_executed"], width, "bad"))
         refused = sorted(counts["refused"].items(), key=lambda item: -item[1])
         lines += [_row(f"  ✕ {reason}", count, width) for reason, count in refused]
+    return lines
+
+
+def _board(summary: dict[str, Any], width: int) -> list[Line]:
     commands = summary["commands"]
-    lines += [title("board", width), _row("pulses sent", commands["sent"], width)]
+    lines: list[Line] = [title("board", width), _row("pulses sent", commands["sent"], width)]
     lines += [_row(f"  {name}", commands[name], width, "bad") for name in ("refused", "lost", "unanswered")]
     lines.append(_row("  executed", commands["executed"], width))
     for name, seen in summary["loopback"].items():
         lines.append(_row(f"  {name}: not seen on its input", seen["pulses"] - seen["seen"], width, "bad"))
         lines.append(_row(f"  {name}: seen, not asked for", seen["unasked"], width, "bad"))
-    lines += _latency(digest, width)
     return lines
+
+
+def _frames(summary: dict[str, Any], width: int) -> list[Line]:
+    frames = summary["frames"]
+    return [
+        title("frames", width),
+        _row("recorded", frames["recorded"], width),
+        _row("decoded", frames["decoded"], width),
+        _row("dropped by the camera", frames["dropped_by_camera"], width, "warn"),
+        _row("messages lost", sum(summary["messages_lost"].values()), width, "bad"),
+        _row("without the mouse", frames["mouse_missing"], width),
+        _row("without evidence", frames["without_evidence"], width),
+    ]
+
+
+def _wrapped(text: str, width: int, role: str) -> list[Line]:
+    return [((line, role),) for line in wrap(text, max(width, 10)) or [""]]
 
 
 def _row(name: str, value: int, width: int, role_if_any: str = "text") -> Line:

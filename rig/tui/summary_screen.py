@@ -13,7 +13,7 @@ from rig.tui.digest import Digest
 from rig.tui.foot import COMMON, KeyWords, keys
 from rig.tui.help_screen import Helped
 from rig.tui.palette import Palette
-from rig.tui.summary_lines import next_steps, numbers, pictures
+from rig.tui.summary_lines import next_steps, numbers, pictures, window
 from rig.tui.widgets import LinesPanel
 
 
@@ -24,6 +24,10 @@ class SummaryScreen(Screen[str], Repaintable, Helped):
         Binding("n", "leave('next')", "next animal"),
         Binding("w", "leave('again')", "watch again"),
         Binding("b", "leave('list')", "sessions"),
+        Binding("up,k", "scroll(-1)", "up", show=False),
+        Binding("down,j", "scroll(1)", "down", show=False),
+        Binding("pageup", "scroll(-10)", "page up", show=False),
+        Binding("pagedown,space", "scroll(10)", "page down", show=False),
         Binding("escape,q,ctrl+c", "leave('list')", "back"),
     ]
 
@@ -31,6 +35,7 @@ class SummaryScreen(Screen[str], Repaintable, Helped):
         super().__init__()
         self.digest = digest
         self._palette = palette
+        self._first = 0
 
     def help_text(self) -> str:
         """See Helped."""
@@ -66,12 +71,20 @@ class SummaryScreen(Screen[str], Repaintable, Helped):
             [((" etholoop ", "title"), ("  after the session  ", "text"), (subject, "strong"))]
         )
         left, right = self.query_one("#numbers", LinesPanel), self.query_one("#pictures", LinesPanel)
-        left.show(numbers(self.digest, left.size.width - 2)[: left.size.height])
+        lines = numbers(self.digest, left.size.width - 2)
+        self._first = max(0, min(self._first, len(lines) - left.size.height))
+        left.show(window(lines, self._first, left.size.height))
         right.show(pictures(self.digest, right.size.width - 1, right.size.height))
         self.query_one("#steps", LinesPanel).show(next_steps(self.digest))
         foot = self.query_one("#keys", LinesPanel)
-        pairs = (("n", "next animal"), ("w", "watch again"), ("b", "sessions"), *COMMON)
+        more = (("↑↓", "more"),) if len(lines) > left.size.height else ()
+        pairs = (("n", "next animal"), ("w", "watch again"), ("b", "sessions"), *more, *COMMON)
         foot.show([keys(foot.size.width, KeyWords(pairs, badge=""))])
+
+    def action_scroll(self, lines: int) -> None:
+        """Move the numbers, where they do not fit."""
+        self._first += lines
+        self.draw()
 
     def action_leave(self, answer: str) -> None:
         """Close with what to do next."""
