@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from offline.arhmm.labelling import Method, decode, label
-from offline.command_line import gather, progress_bar, say
+from offline.command_line import SEED, gather, progress_bar, say
 from offline.dataset import open_dataset
 from offline.dataset_files import Selection
 from offline.scores import ScoredSession
@@ -59,7 +59,7 @@ class ApplyOptions:
     help="Frames whose predecessors were dropped. skip: without evidence, as in training; fill (filtered only): the "
     "missing lags are integrated out, so that sessions with gaps, too, are labelled exactly as at the rig.",
 )
-@click.option("--seed", default=0, show_default=True, help="Of --method gibbs.")
+@click.option("--seed", default=0, show_default=True, type=SEED, help="Of --method gibbs.")
 @click.option("--json", "as_json", is_flag=True, help="Print the summary for programs.")
 @gather(ApplyOptions)
 def command(options: ApplyOptions) -> None:

@@ -16,7 +16,7 @@ from offline.changepoints import (
     project,
     write_changepoints,
 )
-from offline.command_line import gather, progress_bar, say
+from offline.command_line import SEED, gather, progress_bar, say
 from offline.results import Results, open_all, read_crops, read_held_crops
 from offline.training_pictures import draw_durations
 from online.errors import ConfigError
@@ -39,7 +39,7 @@ class ChangepointOptions:
 @click.argument("results", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="changepoints.h5 to write.")
 @click.option("--compat", is_flag=True, help="As moseq2-pca, its half-sample lag and gaps included.")
-@click.option("--seed", default=0, show_default=True, help="Of the random projections.")
+@click.option("--seed", default=0, show_default=True, type=SEED, help="Of the random projections.")
 @click.option("--picture", type=click.Path(path_type=Path), help="Draw the distribution of block durations (PNG).")
 @click.option("--json", "as_json", is_flag=True, help="Print the summary for programs.")
 @gather(ChangepointOptions)

@@ -1,5 +1,6 @@
 """What the commands at the desk share: options gathered into one dataclass, and progress on standard error."""
 
+import math
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -9,6 +10,23 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColum
 from rich.text import Text
 
 T = TypeVar("T")
+
+SEED = click.IntRange(0, 2**63 - 1)
+
+
+class Number(click.FloatRange):
+    """A finite number in a range. NaN is in none, though click lets it through: it is neither too small nor too big."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Parse and check."""
+        number = super().convert(value, param, ctx)
+        if not math.isfinite(number):
+            self.fail(f"{value} is not a finite number.", param, ctx)
+        return number
+
+
+KAPPA = Number(0, 1e12, min_open=True)
+FRAME_RATE = Number(1, 1000)
 
 
 def gather(kind: type[T]) -> Callable[[Callable[[T], None]], Callable[..., None]]:

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from offline.arhmm.fit import Schedule
 from offline.arhmm.gibbs import Settings
 from offline.arhmm.transitions import StickyHDP
-from offline.command_line import gather, progress_bar, say
+from offline.command_line import KAPPA, SEED, Number, gather, progress_bar, say
 from offline.comparison.cross_likelihood import CrossLikelihood, control, cross_likelihood, threshold
 from offline.comparison.families import AR_HMM, FAMILIES, FamilyData, FamilyFit, fit_family
 from offline.dataset import hold_out, open_dataset
@@ -60,13 +60,13 @@ class Comparison:
 @click.command(epilog="Example: etholoop compare scores.h5 --kappa 1e4 --controls 5 --picture compare.png")
 @click.argument("scores", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
 @click.option("--pca", type=click.Path(exists=True, path_type=Path), help="pca.h5, to score results with.")
-@click.option("--kappa", default=1e3, show_default=True, help="As for 'etholoop train'.")
+@click.option("--kappa", default=1e3, show_default=True, type=KAPPA, help="As for 'etholoop train'.")
 @click.option("--max-syllables", default=100, show_default=True, type=click.IntRange(2, 2000))
 @click.option("--lags", default=3, show_default=True, type=click.IntRange(1, 20))
 @click.option("--pcs", default=10, show_default=True, type=click.IntRange(1, 200))
 @click.option("--sweeps", default=200, show_default=True, type=click.IntRange(1))
-@click.option("--hold-out", default=0.2, show_default=True, type=click.FloatRange(0, 0.9, min_open=True))
-@click.option("--seed", default=0, show_default=True)
+@click.option("--hold-out", default=0.2, show_default=True, type=Number(0, 0.9, min_open=True))
+@click.option("--seed", default=0, show_default=True, type=SEED)
 @click.option("--controls", default=5, show_default=True, type=click.IntRange(0), help="Controls without modules.")
 @click.option("--workers", default=1, show_default=True, type=click.IntRange(1), help="Processes.")
 @click.option("--scheduler", help="Address of a dask scheduler whose workers fit.")

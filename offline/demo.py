@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 import tomli_w
 
+from offline.command_line import SEED, Number
 from offline.demo_targets import Target, labels_and_truth, meanings
 from offline.session_picture import draw_session
 from offline.session_score import RuleScore, score_session
@@ -37,9 +38,17 @@ class DemoOptions:
 
 @click.command(epilog="Example: etholoop demo --out demo")
 @click.option("--out", type=click.Path(path_type=Path), default=Path("demo"), show_default=True, help="Folder to fill.")
-@click.option("--seconds", default=40.0, show_default=True, help="Length of the live session.")
-@click.option("--minutes", default=2.0, show_default=True, help="Length of each of the four training recordings.")
-@click.option("--seed", default=0, show_default=True, help="Of recordings and training.")
+@click.option(
+    "--seconds", default=40.0, show_default=True, type=Number(0, min_open=True), help="Length of the live session."
+)
+@click.option(
+    "--minutes",
+    default=2.0,
+    show_default=True,
+    type=Number(0, min_open=True),
+    help="Length of each of the four training recordings.",
+)
+@click.option("--seed", default=0, show_default=True, type=SEED, help="Of recordings and training.")
 @click.option("--no-ui", is_flag=True, help="No terminal UI during the live session.")
 def command(out: Path, seconds: float, minutes: float, seed: int, no_ui: bool) -> None:
     """Simulate a mouse, learn its syllables, close the loop on it live, and score the pulses against the truth.

@@ -8,6 +8,7 @@ import click
 import numpy as np
 from rich.console import Console
 
+from offline.command_line import FRAME_RATE, Number
 from offline.jax_moseq import import_jax_model
 from offline.model_import import ImportOptions, MoseqFiles, import_model
 from online.errors import ConfigError
@@ -17,7 +18,7 @@ from online.files.outputs import check_outputs
 from online.model import ModelBundle
 
 _INPUT = click.Path(exists=True, dir_okay=False, path_type=Path)
-_POSITIVE = click.FloatRange(0, min_open=True)
+_POSITIVE = Number(0, min_open=True)
 
 
 class _Import(TypedDict):
@@ -53,16 +54,14 @@ class _Import(TypedDict):
     type=_INPUT,
     help="results_00.h5 of a training session: gives the size of a pixel, and proves which filter preceded the PCA.",
 )
-@click.option("--mm-per-pixel", "mm_per_px", type=click.FloatRange(0.2, 20), help="True mm per crop pixel.")
+@click.option("--mm-per-pixel", "mm_per_px", type=Number(0.2, 20), help="True mm per crop pixel.")
 @click.option(
     "--blur-sigma",
     "blur_sigma_px",
-    type=(float, float),
+    type=(Number(0), Number(0)),
     help="Blur before the PCA, along x and y, in pixels, where pca.yaml cannot be believed.",
 )
-@click.option(
-    "--frame-rate", "frame_rate_hz", type=click.FloatRange(1, 1000), default=30.0, show_default=True, help="In Hz."
-)
+@click.option("--frame-rate", "frame_rate_hz", type=FRAME_RATE, default=30.0, show_default=True, help="In Hz.")
 @click.option(
     "--pseudo-count",
     type=_POSITIVE,

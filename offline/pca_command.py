@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.progress import Progress
 
-from offline.command_line import gather, progress_bar, say
+from offline.command_line import SEED, Number, gather, progress_bar, say
 from offline.dataset import hold_out
 from offline.pca.components import Components, projection_of, write_components
 from offline.pca.learning import Learning, learn
@@ -61,16 +61,16 @@ class PcaOptions:
     show_default=True,
     help="How gaps in time stamps are counted; floor: as moseq2-pca, which often misses one.",
 )
-@click.option("--mm-per-crop-pixel", type=float, help="Where the results do not say it.")
+@click.option("--mm-per-crop-pixel", type=Number(0.2, 20), help="Where the results do not say it.")
 @click.option(
     "--hold-out",
     default=0.0,
     show_default=True,
-    type=click.FloatRange(0, 0.9),
+    type=Number(0, 0.9),
     help="Share of sessions scored only: those that 'etholoop train' holds out by the same three options.",
 )
 @click.option("--hold-out-by", type=click.Choice(["session", "subject"]), default="session", show_default=True)
-@click.option("--seed", default=0, show_default=True, help="Of the draw of --hold-out.")
+@click.option("--seed", default=0, show_default=True, type=SEED, help="Of the draw of --hold-out.")
 @click.option("--workers", default=1, show_default=True, type=click.IntRange(1), help="Processes.")
 @click.option("--scheduler", help="Address of a dask scheduler whose workers see the same files.")
 @click.option("--json", "as_json", is_flag=True, help="Print the summary for programs.")

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from offline.command_line import say
+from offline.command_line import FRAME_RATE, say
 from online.errors import ConfigError
 from online.files.bundle import load_bundle
 from online.files.names import by_name, load_names
@@ -26,9 +26,7 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.command("check", epilog="Example: etholoop protocol check reinforce.toml --model mouse.model.h5")
 @click.argument("file", type=_FILE)
 @click.option("--model", type=_FILE, help="Model bundle: are its syllables those that the protocol names?")
-@click.option(
-    "--rate", type=click.FloatRange(1, 1000), help="The camera's frames a second; by default the model's, or 30."
-)
+@click.option("--rate", type=FRAME_RATE, help="The camera's frames a second; by default the model's, or 30.")
 @click.option("--subject", help="Subject whose arm is checked, where the protocol has arms.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result for programs.")
 def check_command(file: Path, model: Path | None, rate: float | None, subject: str | None, as_json: bool) -> None:

@@ -15,7 +15,7 @@ from queue import Empty
 import click
 import numpy as np
 
-from offline.command_line import gather, progress_bar
+from offline.command_line import SEED, Number, gather, progress_bar
 from online.errors import ConfigError
 from online.files.truth_file import TruthTable
 from online.simulation.mouse import init, step
@@ -75,10 +75,12 @@ class Report:
 @click.command(epilog="Example: etholoop simulate --out recordings --sessions 4 --minutes 2")
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder for the session folders.")
 @click.option("--sessions", default=4, show_default=True, type=click.IntRange(1, 10000))
-@click.option("--minutes", default=2.0, show_default=True, type=click.FloatRange(0, min_open=True), help="Of each.")
+@click.option("--minutes", default=2.0, show_default=True, type=Number(0, min_open=True), help="Of each.")
 @click.option("--rate", default=30, show_default=True, help="Frames a second: 15, 30, 60, 90 ...")
-@click.option("--seed", default=0, show_default=True, help="Of the first session; the others count upwards.")
-@click.option("--behaviour-seed", default=0, show_default=True, help="Of the repertoire: the same animal, if the same.")
+@click.option("--seed", default=0, show_default=True, type=SEED, help="Of the first session; the others count upwards.")
+@click.option(
+    "--behaviour-seed", default=0, show_default=True, type=SEED, help="Of the repertoire: the same animal, if the same."
+)
 @click.option("--syllables", default=24, show_default=True, help="Size of the repertoire.")
 @click.option("--width", default=320, show_default=True, help="Of the image, px.")
 @click.option("--height", default=240, show_default=True, help="Of the image, px.")

@@ -8,7 +8,7 @@ from offline.arhmm.checkpoint import TracePoint
 from offline.arhmm.fit import Fit, fit
 from offline.arhmm.gibbs import Settings
 from offline.arhmm.transitions import StickyHDP
-from offline.command_line import gather, progress_bar, say
+from offline.command_line import FRAME_RATE, KAPPA, SEED, Number, gather, progress_bar, say
 from offline.dataset import DataSet, available_components, hold_out, open_dataset
 from offline.dataset_files import Selection
 from offline.scores import ScoredSession
@@ -23,18 +23,18 @@ from online.errors import ConfigError
 @click.argument("scores", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="Model bundle to write (*.model.h5).")
 @click.option("--pca", type=click.Path(exists=True, path_type=Path), help="pca.h5, so that the model can run at a rig.")
-@click.option("--kappa", default=1e3, show_default=True, help="Stickiness: larger makes syllables last longer.")
+@click.option(
+    "--kappa", default=1e3, show_default=True, type=KAPPA, help="Stickiness: larger makes syllables last longer."
+)
 @click.option("--max-syllables", default=100, show_default=True, type=click.IntRange(1, 2000))
 @click.option("--lags", default=3, show_default=True, type=click.IntRange(1, 20), help="Frames a syllable looks back.")
 @click.option("--pcs", default=10, show_default=True, type=click.IntRange(1, 200), help="Principal components used.")
 @click.option("--sweeps", default=200, show_default=True, type=click.IntRange(1))
-@click.option("--hold-out", default=0.2, show_default=True, type=click.FloatRange(0, 0.9), help="Share of sessions.")
+@click.option("--hold-out", default=0.2, show_default=True, type=Number(0, 0.9), help="Share of sessions.")
 @click.option("--hold-out-by", type=click.Choice(["session", "subject"]), default="session", show_default=True)
 @click.option("--group", multiple=True, help="Only sessions of this group of the index; may be repeated.")
 @click.option("--subject", multiple=True, help="Only sessions of this subject; may be repeated.")
-@click.option(
-    "--share", default=1.0, show_default=True, type=click.FloatRange(0, 1, min_open=True), help="Of sessions."
-)
+@click.option("--share", default=1.0, show_default=True, type=Number(0, 1, min_open=True), help="Of sessions.")
 @click.option(
     "--transitions",
     type=click.Choice(["shared", "group"]),
@@ -50,12 +50,12 @@ from online.errors import ConfigError
     show_default=True,
     help="learned: what the syllables have in common is learned, too; fixed: as moseq2-model.",
 )
-@click.option("--seed", default=0, show_default=True)
+@click.option("--seed", default=0, show_default=True, type=SEED)
 @click.option("--resume", is_flag=True, help="Continue a run that was stopped, bit for bit, from OUT.checkpoint.")
 @click.option("--scan", is_flag=True, help="Choose kappa and the like on held-out sessions, and among restarts.")
-@click.option("--scan-kappa", type=NumberList(), default="1e1,1e2,1e3,1e4,1e5,1e6", show_default=True)
-@click.option("--scan-lags", type=NumberList(whole=True), default="", help="Numbers of lags to scan, e.g. 1,2,3,5.")
-@click.option("--scan-pcs", type=NumberList(whole=True), default="", help="Numbers of components, e.g. 5,10,15.")
+@click.option("--scan-kappa", type=NumberList(1e12), default="1e1,1e2,1e3,1e4,1e5,1e6", show_default=True)
+@click.option("--scan-lags", type=NumberList(20, whole=True), default="", help="Numbers of lags to scan, e.g. 1,2,3,5.")
+@click.option("--scan-pcs", type=NumberList(200, whole=True), default="", help="Numbers of components, e.g. 5,10,15.")
 @click.option("--scan-student-t", is_flag=True, help="Scan Gaussian against Student-t innovations.")
 @click.option(
     "--restarts", default=3, show_default=True, type=click.IntRange(1), help="Chains for each setting scanned."
@@ -64,7 +64,7 @@ from online.errors import ConfigError
 @click.option("--workers", default=1, show_default=True, type=click.IntRange(1), help="Processes of a scan.")
 @click.option("--scheduler", help="Address of a dask scheduler whose workers run the scan, e.g. tcp://host:8786.")
 @click.option("--threads", type=click.IntRange(1), help="Default: all cores. Changes nothing in the result.")
-@click.option("--frame-rate", type=float, help="Hz, where the scores file does not say it.")
+@click.option("--frame-rate", type=FRAME_RATE, help="Hz, where the scores file does not say it.")
 @click.option("--json", "as_json", is_flag=True, help="Print the summary for programs.")
 @gather(TrainOptions)
 def command(options: TrainOptions) -> None:

@@ -14,11 +14,12 @@ from online.files.outputs import check_outputs
 
 
 class NumberList(click.ParamType):  # type: ignore[type-arg] # generic in newer versions of click alone
-    """Numbers separated by commas."""
+    """Numbers above 0, up to `most`, separated by commas."""
 
     name = "numbers"
 
-    def __init__(self, whole: bool = False) -> None:
+    def __init__(self, most: float, whole: bool = False) -> None:
+        self._most = most
         self._whole = whole
 
     def convert(
@@ -31,8 +32,9 @@ class NumberList(click.ParamType):  # type: ignore[type-arg] # generic in newer 
             numbers = tuple(float(part) for part in str(value).split(",") if part.strip())
         except ValueError:
             self.fail(f"{value!r}: numbers separated by commas are wanted, e.g. 1e2,1e3", param, ctx)
-        if any(number <= 0 or (self._whole and number != int(number)) for number in numbers):
-            self.fail(f"{value!r}: {'whole ' if self._whole else ''}positive numbers are wanted", param, ctx)
+        if not all(0 < number <= self._most and not (self._whole and number % 1) for number in numbers):
+            kind = "whole" if self._whole else "positive"
+            self.fail(f"{value!r}: {kind} numbers up to {self._most:g} are wanted", param, ctx)
         return tuple(int(number) for number in numbers) if self._whole else numbers
 
 

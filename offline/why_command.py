@@ -9,7 +9,7 @@ from typing import Any
 import click
 import numpy as np
 
-from offline.command_line import gather
+from offline.command_line import Number, gather
 from offline.replay.recorded import read_session
 from offline.why import Answer, Inquiry, trial_for_json, trial_in_words
 from online.errors import ConfigError
@@ -35,7 +35,7 @@ class WhyOptions:
 
 @click.command(epilog="Example: etholoop why data/2026-01-31_14-00-00_m12 --at 83.2")
 @click.argument("session", type=click.Path(exists=True, path_type=Path))
-@click.option("--at", "seconds", type=click.FloatRange(0), help="Seconds since the session's first frame.")
+@click.option("--at", "seconds", type=Number(0), help="Seconds since the session's first frame.")
 @click.option("--frame", type=click.IntRange(0), help="Number of a frame (frame_index).")
 @click.option("--trial", type=click.IntRange(1), help="Number of a pulse or catch of a rule.")
 @click.option("--rule", help="Ask about this rule alone.")

@@ -12,7 +12,7 @@ from rich.table import Table
 
 from offline.bench.learners import LEARNERS, Size
 from offline.bench.race import Measured, race
-from offline.command_line import gather
+from offline.command_line import Number, gather
 
 OURS = "Etholoop"
 NEAR_NATS = 0.01
@@ -40,7 +40,7 @@ class BenchTrainOptions:
 @click.option("--lags", default=3, show_default=True, type=click.IntRange(1))
 @click.option("--states", default=100, show_default=True, type=click.IntRange(1))
 @click.option("--threads", type=click.IntRange(1), help="Of ours; default: all cores.")
-@click.option("--seconds", default=120.0, show_default=True, type=click.FloatRange(0), help="Learning, of each engine.")
+@click.option("--seconds", default=120.0, show_default=True, type=Number(0), help="Learning, of each engine.")
 @click.option("--only", multiple=True, type=click.Choice(sorted(LEARNERS)), help="Engines; may be repeated.")
 @click.option("--json", "as_json", is_flag=True, help="Print everything for programs.")
 @gather(BenchTrainOptions)

@@ -15,7 +15,7 @@ from offline.calibration.evidence import KINDS
 from offline.calibration.labels import Labels, from_model, from_truth, read_label_file
 from offline.calibration.rewrite import write_copy
 from offline.calibration.tracks import ScoreTrack, load_tracks
-from offline.command_line import gather, progress_bar, say
+from offline.command_line import Number, gather, progress_bar, say
 from offline.demo_targets import meanings
 from offline.protocol_commands import read_protocol
 from offline.replay.decoded import Model, load_model
@@ -54,11 +54,17 @@ class CalibrateOptions:
 @click.argument("recordings", nargs=-1, required=True, type=_PATH)
 @click.option("--protocol", type=_FILE, help="Calibrate its rules on syllables, and write a copy with the thresholds.")
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder for tables, picture and protocol.")
-@click.option("--precision", default=0.9, show_default=True, type=click.FloatRange(0, 1), help="Asked for.")
+@click.option("--precision", default=0.9, show_default=True, type=Number(0, 1), help="Asked for.")
 @click.option("--labels", type=_FILE, help="Judge by these labels: of `etholoop apply`, or of a moseq2 model file.")
 @click.option("--truth", is_flag=True, help="Judge by what a simulated mouse really did (truth.h5 of its recordings).")
-@click.option("--targets", default=6, show_default=True, help="Without --protocol: so many of the most used syllables.")
-@click.option("--refractory-ms", default=100.0, show_default=True, help="Without --protocol.")
+@click.option(
+    "--targets",
+    default=6,
+    show_default=True,
+    type=click.IntRange(1),
+    help="Without --protocol: so many of the most used syllables.",
+)
+@click.option("--refractory-ms", default=100.0, show_default=True, type=Number(0), help="Without --protocol.")
 @click.option("--json", "as_json", is_flag=True, help="Print the table for programs.")
 @gather(CalibrateOptions)
 def command(options: CalibrateOptions) -> None:

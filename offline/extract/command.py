@@ -12,7 +12,7 @@ from queue import Empty
 
 import click
 
-from offline.command_line import gather, progress_bar, say
+from offline.command_line import SEED, Number, gather, progress_bar, say
 from offline.extract.flips import load_weights
 from offline.extract.quality import unusual_sessions
 from offline.extract.session import Progress, SessionReport, SessionTask, extract_session
@@ -75,15 +75,24 @@ class ExtractOptions:
 @click.option(
     "--mm-per-crop-pixel",
     default=DEFAULT_MM_PER_PIXEL,
+    type=Number(0.2, 20),
     show_default=True,
     help="Size of a crop pixel; a camera that sees within 3 % of it is used as it is, any other is resampled.",
 )
 @click.option("--same-size", is_flag=True, help="Scale each animal to the same size in the crop, once it is known.")
 @click.option("--head-tail", type=click.Path(path_type=Path), help="Classifier of the nose's end: 'etholoop flips'.")
-@click.option("--min-height", default=10.0, show_default=True, help="Lowest height of the mouse above the floor, mm.")
-@click.option("--max-height", default=100.0, show_default=True, help="Greatest height, mm.")
-@click.option("--depth-range", type=(float, float), help="Where to look for the floor: nearest and farthest mm.")
-@click.option("--seed", default=0, show_default=True, help="Of the search for the floor.")
+@click.option(
+    "--min-height",
+    default=10.0,
+    show_default=True,
+    type=Number(0, 255),
+    help="Lowest height of the mouse above the floor, mm.",
+)
+@click.option("--max-height", default=100.0, show_default=True, type=Number(0, 255), help="Greatest height, mm.")
+@click.option(
+    "--depth-range", type=(Number(0), Number(0)), help="Where to look for the floor: nearest and farthest mm."
+)
+@click.option("--seed", default=0, show_default=True, type=SEED, help="Of the search for the floor.")
 @click.option("--trim", is_flag=True, help="Use recordings that were cut short as far as they go.")
 @click.option("--movie/--no-movie", default=True, show_default=True, help="Write results_00.mp4, to look at.")
 @click.option("--overwrite", is_flag=True, help="Extract sessions again that have results.")

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from offline.command_line import gather, progress_bar, say
+from offline.command_line import Number, gather, progress_bar, say
 from offline.protocol_commands import read_protocol
 from offline.replay import nulls, report
 from offline.replay.compare import Comparison, compare, compare_near
@@ -69,7 +69,11 @@ class Job:
 @click.option("--null", type=click.IntRange(0), default=0, show_default=True, help="Draws of each null distribution.")
 @click.option("--baseline", multiple=True, type=_PATH, help="Recording without stimulation, for --null; repeatable.")
 @click.option(
-    "--window", default=nulls.WINDOW_S, show_default=True, help="Seconds after a pulse that the nulls look at."
+    "--window",
+    default=nulls.WINDOW_S,
+    show_default=True,
+    type=Number(0, min_open=True),
+    help="Seconds after a pulse that the nulls look at.",
 )
 @click.option("--trials", type=click.Path(path_type=Path), help="Write all decisions to this CSV file.")
 @click.option(
