@@ -1,80 +1,110 @@
 """`etholoop protocol check`, `schema` and `example`: from an empty page to a file that will run."""
 
 import json
+from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import click
 
-from offline.command_line import FRAME_RATE, say
+from offline.command_line import FRAME_RATE, gather, say
 from online.errors import ConfigError
 from online.files.bundle import load_bundle
 from online.files.names import by_name, load_names
 from online.files.protocol_files import ProtocolFiles
-from protocols import engine
-from protocols.check import check_protocol
-from protocols.materials import gather
-from protocols.parse import parse_protocol
+from online.files.rig_channels import declared_channels
+from protocols.examine import Bench, undeclared_channels, unfit_in_part, unfit_with_files
+from protocols.parse import listed, parse_protocol, read_parts
 from protocols.rule_schema import ScheduledRule, SyllableRule, TriggeredRule
-from protocols.schema import Protocol
+from protocols.schema import Output, Protocol
 from protocols.targets import nearest
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
-@click.command("check", epilog="Example: etholoop protocol check reinforce.toml --model mouse.model.h5")
+@dataclass(frozen=True, slots=True)
+class CheckOptions:
+    """What was asked for; `rate` in Hz."""
+
+    file: Path
+    model: Path | None
+    rate: float | None
+    subject: str | None
+    rig: Path | None
+    as_json: bool
+
+
+@click.command("check", epilog="Example: etholoop protocol check reinforce.toml --model mouse.model.h5 --rig rig.toml")
 @click.argument("file", type=_FILE)
 @click.option("--model", type=_FILE, help="Model bundle: are its syllables those that the protocol names?")
 @click.option("--rate", type=FRAME_RATE, help="The camera's frames a second; by default the model's, or 30.")
 @click.option("--subject", help="Subject whose arm is checked, where the protocol has arms.")
+@click.option("--rig", type=_FILE, help="Rig file: does its board have the protocol's channels?")
 @click.option("--json", "as_json", is_flag=True, help="Print the result for programs.")
-def check_command(file: Path, model: Path | None, rate: float | None, subject: str | None, as_json: bool) -> None:
+@gather(CheckOptions)
+def check_command(options: CheckOptions) -> None:
     """Find everything that is wrong with a protocol FILE before an animal is in the arena.
 
     Without --model only the file itself is checked. With it also what the model and the files that the protocol names
-    must provide: syllables, pulse times, own rules, sealed arms. Exit code 2 when something is wrong.
+    must provide: syllables, pulse times, own rules, sealed arms; with --rig the channels. All mistakes are told
+    together. Exit code 2 when something is wrong.
     """
-    protocol = read_protocol(file)
-    if model is not None:
-        check_with_model(protocol, file, model, rate, subject)
-    if as_json:
-        click.echo(json.dumps({"file": str(file), "ok": True, **summary_of(protocol)}))
+    protocol = checked(options)
+    if options.as_json:
+        click.echo(json.dumps({"file": str(options.file), "ok": True, **summary_of(protocol)}))
         return
     for line in describe(protocol):
         click.echo(line)
-    if model is None:
+    if options.model is None:
         say("syllables, times and files that it names were not checked: add --model")
+    elif protocol.arms and options.subject is None:
+        say("the subject's arm was not checked: add --subject")
+    if options.rig is None:
+        say("its channels were not checked: add --rig")
 
 
-def read_protocol(file: Path) -> Protocol:
-    """Parse a file."""
-    try:
-        return parse_protocol(file.read_text(), str(file))
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{file}: cannot be read: {error}") from error
-
-
-def check_with_model(protocol: Protocol, file: Path, model: Path, rate: float | None, subject: str | None) -> None:
-    """Everything that `etholoop run` would check.
+def checked(options: CheckOptions) -> Protocol:
+    """A file without a mistake.
 
     Raises
     ------
     ConfigError
-        with all reasons why it cannot run.
+        with every mistake that can be found.
     """
+    file = options.file
+    parts, problems = read_parts(protocol_text(file), str(file))
+    reader = ProtocolFiles(file.parent)
+    bench = None if options.model is None else _bench(options.model, options.rate)
+    if problems:
+        problems += [] if bench is None else unfit_in_part(parts, bench, reader)
+    elif bench is not None:
+        problems = unfit_with_files(parts.protocol(), bench, options.subject, reader)[1]
+    if options.rig is not None:
+        problems += undeclared_channels(parts.all("outputs", Output), declared_channels(options.rig))
+    if problems:
+        raise ConfigError(listed(str(file), problems))
+    return parts.protocol()
+
+
+def _bench(model: Path, rate: float | None) -> Bench:
     bundle = load_bundle(model)
     num_syllables = bundle.arhmm.num_syllables
     names = by_name(load_names(model, num_syllables))
-    rate_hz = bundle.frame_rate_hz if rate is None else rate
-    if protocol.arms and subject is None:
-        problems = check_protocol(protocol, num_syllables, names, rate_hz)
-        if problems:
-            raise ConfigError(f"{file} and {model} do not fit:\n" + "\n".join(f"  {line}" for line in problems))
-        say("arms and the files that it names were not checked: add --subject")
-        return
-    who = subject or ""
-    engine.init(protocol, num_syllables, names, rate_hz, who, "", gather(protocol, ProtocolFiles(file.parent), who))
+    return Bench(num_syllables, names, bundle.frame_rate_hz if rate is None else rate)
+
+
+def protocol_text(file: Path) -> str:
+    """What a file holds."""
+    try:
+        return file.read_text()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{file}: cannot be read: {error}") from error
+
+
+def read_protocol(file: Path) -> Protocol:
+    """Parse a file."""
+    return parse_protocol(protocol_text(file), str(file))
 
 
 def summary_of(protocol: Protocol) -> dict[str, Any]:

@@ -30,7 +30,7 @@ def check_protocol(protocol: Protocol, num_syllables: int, names: Names, frame_r
     for rule in protocol.rules:
         lines = _live(rule, protocol)
         if isinstance(rule, TriggeredRule):
-            lines += _targets(rule, num_syllables, names) + _never(rule, protocol)
+            lines += check_targets(rule, num_syllables, names) + _never(rule, protocol)
             lines += _after(rule, frame_rate_hz)
         if isinstance(rule, SyllableRule):
             lines += _syllable(rule, frame_rate_hz) + _excluded(rule, num_syllables, names)
@@ -47,20 +47,23 @@ def check_protocol(protocol: Protocol, num_syllables: int, names: Names, frame_r
     return problems
 
 
-def check_materials(protocol: Protocol, frame_rate_hz: float, materials: Materials) -> list[str]:
-    """What is missing of, or wrong with, the things outside the file that it refers to."""
-    problems = missing(protocol, materials)
-    if problems:
-        return problems
+def check_materials(
+    protocol: Protocol, frame_rate_hz: float, materials: Materials, tell_missing: bool = True
+) -> list[str]:
+    """What is missing of, or wrong with, the things outside the file that it refers to; of rules that are live."""
+    problems = missing(protocol, materials) if tell_missing else []
+    known = materials.pulse_times_ms
     for rule in protocol.rules:
-        if isinstance(rule, YokedRule):
-            times_ms = materials.pulse_times_ms[rule.source]
+        if _live(rule, protocol):
+            continue
+        if isinstance(rule, YokedRule) and rule.source in known:
+            times_ms = known[rule.source]
             lines = _apart(sorted(times_ms), rule, protocol, frame_rate_hz) if times_ms else ["holds no pulse"]
             problems += [
                 f"[[rules]] \"{rule.name}\", key 'source' = '{rule.source}': {line}{OWN_TIMES}" for line in lines
             ]
-        elif isinstance(rule, RandomRule) and rule.match is not None:
-            lines = _room(rule, len(materials.pulse_times_ms[rule.match]), protocol, frame_rate_hz)
+        elif isinstance(rule, RandomRule) and rule.match is not None and rule.match in known:
+            lines = _room(rule, len(known[rule.match]), protocol, frame_rate_hz)
             problems += [f"[[rules]] \"{rule.name}\", key 'match' = '{rule.match}': {line}" for line in lines]
     return problems
 
@@ -71,7 +74,8 @@ def _live(rule: RuleBase, protocol: Protocol) -> list[str]:
     return ["live in no block: add it to the 'rules' of one, or take it out"]
 
 
-def _targets(rule: TriggeredRule, num_syllables: int, names: Names) -> list[str]:
+def check_targets(rule: TriggeredRule, num_syllables: int, names: Names) -> list[str]:
+    """Syllables of a rule that the model lacks, and targets that mean nothing."""
     targets = [("target", rule.target)] if isinstance(rule, SyllableRule) else []
     targets += [(f"after[{i}].target", step.target) for i, step in enumerate(rule.after)]
     targets += [(f"absent[{i}].target", absent.target) for i, absent in enumerate(rule.absent)]

@@ -19,11 +19,12 @@ T = TypeVar("T", bound=Table)
 @dataclass(frozen=True, slots=True)
 class Parts:
     """The tables of a file that could be read; `written` holds the names in the file, readable or not;
-    that of "assignment" is the table's own."""
+    that of "assignment" is the table's own. `whole`: the lists of which every table could be read."""
 
     tables: Mapping[str, Table]
     lists: Mapping[str, tuple[Table, ...]]
     written: Mapping[str, tuple[str, ...]]
+    whole: frozenset[str]
 
     def table(self, key: str, kind: type[T]) -> T | None:
         """A table, if it is there."""
@@ -34,10 +35,10 @@ class Parts:
         """The tables of a list that are of one kind."""
         return tuple(table for table in self.lists[key] if isinstance(table, kind))
 
-    def protocol(self) -> Protocol:
-        """All of it, once nothing is wrong."""
+    def protocol(self, rules: tuple[RuleBase, ...] | None = None) -> Protocol:
+        """All of it, once nothing is wrong; or with some of its rules."""
         fields: dict[str, Any] = {**self.tables, **self.lists}
-        return Protocol(**fields)
+        return Protocol(**fields if rules is None else {**fields, "rules": rules})
 
 
 def cross_check(parts: Parts) -> list[str]:

@@ -15,8 +15,8 @@ from math import isnan, nan
 
 from online.errors import ConfigError
 from protocols.build import Setting, build_rules, evidence_requests
-from protocols.check import check_materials, check_protocol
 from protocols.draws import session_key
+from protocols.examine import Bench, arm_of, unfit
 from protocols.limits import PulseLimits
 from protocols.live_rule import Gate, LiveRule
 from protocols.materials import NO_MATERIALS, Materials
@@ -157,28 +157,12 @@ def init(
     ConfigError
         with every reason why model, camera and materials cannot serve this protocol.
     """
-    problems = check_protocol(protocol, num_syllables, names, frame_rate_hz)
-    arm, arm_problems = arm_of(protocol, subject, materials)
-    if not problems:
-        problems = arm_problems + check_materials(protocol, frame_rate_hz, materials)
+    problems = unfit(protocol, Bench(num_syllables, names, frame_rate_hz), subject, materials)
     if problems:
         raise ConfigError("the protocol cannot run here:\n" + "\n".join(f"  {line}" for line in problems))
+    arm, _ = arm_of(protocol, subject, materials)
     key = session_key(protocol.session.seed, subject, session_id)
     return EngineState(Setting(protocol, num_syllables, names, frame_rate_hz, materials, arm, key, Sums()))
-
-
-def arm_of(protocol: Protocol, subject: str, materials: Materials) -> tuple[str | None, list[str]]:
-    """The subject's arm, None where there are none, and what is wrong with it."""
-    if not protocol.arms:
-        return None, []
-    assignment = protocol.assignment
-    open_arms = {} if assignment is None or assignment.subjects is None else assignment.subjects
-    arm = open_arms.get(subject, materials.arm)
-    if arm is None:
-        return None, [f"[assignment]: subject '{subject}' is in no arm; enter it, or correct --subject"]
-    if arm not in {known.name for known in protocol.arms}:
-        return None, ["[assignment]: the subject's arm is not one of [[arms]]; was the assignment made for this file?"]
-    return arm, []
 
 
 def step(

@@ -4,12 +4,16 @@ Paths are as written in the protocol, relative to its file.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol as Interface
+from typing import TypeVar
 
+from online.errors import EtholoopError, FileFormatError
 from protocols.rule_schema import OwnRule, RandomRule, YokedRule
 from protocols.schema import Protocol
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,19 +43,47 @@ class Reader(Interface):
 
 
 def gather(protocol: Protocol, reader: Reader, subject: str) -> Materials:
-    """Everything that the protocol refers to, for one subject."""
+    """Everything that the protocol refers to, for one subject.
+
+    Raises
+    ------
+    FileFormatError
+        with everything that cannot be read.
+    """
+    materials, problems = gather_all(protocol, reader, subject)
+    if problems:
+        raise FileFormatError("\n".join(problems))
+    return materials
+
+
+def gather_all(protocol: Protocol, reader: Reader, subject: str | None) -> tuple[Materials, list[str]]:
+    """What can be read of what the protocol refers to, and a line for each thing that cannot; no subject, no arm."""
     times = [rule.source for rule in protocol.rules if isinstance(rule, YokedRule)]
     times += [rule.match for rule in protocol.rules if isinstance(rule, RandomRule) and rule.match is not None]
+    sources = [rule.file for rule in protocol.rules if isinstance(rule, OwnRule)]
+    problems: list[str] = []
     assignment, arm = protocol.assignment, None
     if assignment is not None and assignment.sealed is not None:
-        arm = reader.arm(assignment.sealed, subject)
-    elif assignment is not None and assignment.subjects is not None:
+        who, sealed = subject or "", assignment.sealed
+        arm = _readable([sealed], lambda path: reader.arm(path, who), problems).get(sealed)
+    elif assignment is not None and assignment.subjects is not None and subject is not None:
         arm = assignment.subjects.get(subject)
-    return Materials(
-        pulse_times_ms={path: reader.pulse_times_ms(path) for path in dict.fromkeys(times)},
-        sources={rule.file: reader.source(rule.file) for rule in protocol.rules if isinstance(rule, OwnRule)},
-        arm=arm,
+    found = Materials(
+        pulse_times_ms=_readable(times, reader.pulse_times_ms, problems),
+        sources=_readable(sources, reader.source, problems),
+        arm=arm if subject is not None else None,
     )
+    return found, problems
+
+
+def _readable(paths: Sequence[str], read: Callable[[str], T], problems: list[str]) -> dict[str, T]:
+    found = {}
+    for path in dict.fromkeys(paths):
+        try:
+            found[path] = read(path)
+        except EtholoopError as error:
+            problems.append(str(error))
+    return found
 
 
 def missing(protocol: Protocol, materials: Materials) -> list[str]:

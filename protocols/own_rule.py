@@ -49,7 +49,7 @@ def load(source: str, path: str, class_name: str, context: RuleContext) -> Situa
     module: dict[str, Any] = {"__name__": f"etholoop_rule_{class_name}", "__file__": path}
     try:
         exec(compile(source, path, "exec"), module)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise ConfigError(f"{path}: does not run: {error!r}") from error
     own_class = module.get(class_name)
     if not isinstance(own_class, type) or not all(callable(getattr(own_class, n, None)) for n in ("init", "step")):
@@ -57,13 +57,13 @@ def load(source: str, path: str, class_name: str, context: RuleContext) -> Situa
     try:
         rule = own_class()
         memory = rule.init(context)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise ConfigError(f"{path}: {class_name}.init failed: {error!r}") from error
 
     def situation(moment: Moment) -> bool | None:
         try:
             answer = rule.step(memory, moment)
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise SessionFailed(f"{path}: {class_name}.step failed: {error!r}") from error
         if answer is None or isinstance(answer, bool):
             return answer

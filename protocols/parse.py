@@ -2,7 +2,7 @@
 
 import re
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from pydantic import ValidationError
@@ -74,17 +74,33 @@ def parse_protocol(text: str, source: str) -> Protocol:
     ConfigError
         listing every problem: key, value, what is allowed.
     """
+    parts, problems = read_parts(text, source)
+    if problems:
+        raise ConfigError(listed(source, problems))
+    return parts.protocol()
+
+
+def listed(source: str, problems: Sequence[str]) -> str:
+    """A message that lists problems of a file."""
+    noun = "a problem" if len(problems) == 1 else f"{len(problems)} problems"
+    return f"{source}: {noun}\n" + "\n".join(f"  {line}" for line in problems)
+
+
+def read_parts(text: str, source: str) -> tuple[Parts, list[str]]:
+    """What can be read of a protocol file, and everything that is wrong with the file in itself.
+
+    Raises
+    ------
+    ConfigError
+        if it is not TOML, where nothing can be read.
+    """
     try:
         raw = tomllib.loads(text.removeprefix("\ufeff"))
     except (ValueError, RecursionError) as error:
         raise ConfigError(f"{source}: not a TOML file: {error}{_line_at(text, str(error))}") from error
     problems: list[str] = []
     parts = _read_parts(raw, problems)
-    problems += cross_check(parts)
-    if problems:
-        noun = "a problem" if len(problems) == 1 else f"{len(problems)} problems"
-        raise ConfigError(f"{source}: {noun}\n" + "\n".join(f"  {line}" for line in problems))
-    return parts.protocol()
+    return parts, problems + cross_check(parts)
 
 
 def _line_at(text: str, message: str) -> str:
@@ -109,7 +125,12 @@ def _read_parts(raw: Mapping[str, Any], problems: list[str]) -> Parts:
         lists=lists,
         written={key: _written_names(raw.get(key)) for key in LISTS}
         | {"assignment": ("assignment",) if "assignment" in raw else ()},
+        whole=frozenset(key for key, found in lists.items() if len(found) == _number_of(raw.get(key, []))),
     )
+
+
+def _number_of(tables: object) -> int:
+    return len(tables) if isinstance(tables, list) else -1
 
 
 def _one(raw: Mapping[str, Any], key: str, problems: list[str]) -> Table | None:

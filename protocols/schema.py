@@ -21,6 +21,8 @@ from protocols.schema_types import (
     as_tuple,
 )
 
+MOST_OUTPUTS = 14
+"""No board that can be driven has more; which a rig's board has, its rig file says."""
 SyncMode = Literal["off", "barcode", "strobe"]
 
 
@@ -83,7 +85,7 @@ class Output(Table):
     """`[[outputs]]`: a train on a channel: `count` pulses of `width_ms`, one each `period_ms`, after `delay_ms`."""
 
     name: Name
-    channel: Annotated[int, Field(ge=0, le=255)]
+    channel: Annotated[int, Field(ge=0, lt=MOST_OUTPUTS)]
     width_ms: EdgeMilliseconds
     period_ms: EdgeMilliseconds | None = None
     count: Annotated[int, Field(ge=1, le=65_535)] = 1

@@ -13,11 +13,10 @@ from online.files.names import by_name, load_names
 from online.files.protocol_files import ProtocolFiles
 from online.model import ModelBundle
 from online.pipeline import check_fills_masks
-from protocols import engine
 from protocols.build import lead_ms, train_of
-from protocols.check import check_protocol
-from protocols.materials import Materials, gather
-from protocols.parse import parse_protocol
+from protocols.examine import Bench, undeclared_channels, unfit_in_part, unfit_with_files
+from protocols.materials import Materials
+from protocols.parse import listed, read_parts
 from protocols.rule_schema import ScheduledRule
 from protocols.schema import Protocol
 from protocols.schema_types import GRID_US
@@ -88,23 +87,28 @@ def check_protocol_file(request: SessionRequest, rig: RigConfig, bundle: ModelBu
     Raises
     ------
     ConfigError, FileFormatError
-        with all problems of the first kind that is found.
+        with all problems.
     """
     try:
         text = request.protocol.read_text()
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{request.protocol}: cannot be read: {error}") from error
-    protocol = parse_protocol(text, str(request.protocol))
-    names = by_name(load_names(request.model, bundle.arhmm.num_syllables))
-    problems = check_protocol(protocol, bundle.arhmm.num_syllables, names, bundle.frame_rate_hz)
+    parts, problems = read_parts(text, str(request.protocol))
+    bench = Bench(
+        bundle.arhmm.num_syllables,
+        by_name(load_names(request.model, bundle.arhmm.num_syllables)),
+        bundle.frame_rate_hz,
+    )
+    reader = ProtocolFiles(request.protocol.parent)
     if problems:
-        raise ConfigError(f"{request.protocol} and {request.model} do not fit:\n  " + "\n  ".join(problems))
-    problems = [*undeclared_channels(protocol, rig), *missing_sync(protocol, rig), *unkept_limits(protocol)]
-    problems += undoable_trains(protocol, rig, bundle.frame_rate_hz)
+        raise ConfigError(listed(str(request.protocol), problems + unfit_in_part(parts, bench, reader)))
+    protocol = parts.protocol()
+    materials, problems = unfit_with_files(protocol, bench, request.subject, reader)
+    problems += [*undeclared_channels(protocol.trains.values(), rig.board.channels), *missing_sync(protocol, rig)]
+    problems += [*unkept_limits(protocol), *undoable_trains(protocol, rig, bundle.frame_rate_hz)]
     if problems:
-        raise ConfigError(f"{request.protocol} and {request.rig} do not fit:\n  " + "\n  ".join(problems))
-    materials = gather(protocol, ProtocolFiles(request.protocol.parent), request.subject)
-    engine.init(protocol, bundle.arhmm.num_syllables, names, bundle.frame_rate_hz, request.subject, "check", materials)
+        fit = f"{request.protocol}, {request.model} and {request.rig} do not fit"
+        raise ConfigError(f"{fit}:\n" + "\n".join(f"  {line}" for line in problems))
     return protocol, materials
 
 
@@ -114,23 +118,6 @@ def check_subject(subject: str) -> None:
         raise ConfigError("--subject must not be empty")
     if not subject.isprintable() or len(subject.encode()) > LONGEST_SUBJECT:
         raise ConfigError(f"--subject {subject!r}: give printable text of at most {LONGEST_SUBJECT} bytes")
-
-
-def undeclared_channels(protocol: Protocol, rig: RigConfig) -> list[str]:
-    """Outputs on channels that the rig file does not name: nothing may pulse what nobody declared.
-
-    Several outputs may share a channel under names of their own; one that bears a channel's name must be on it.
-    """
-    declared = rig.board.channels
-    known = ", ".join(f"{name} = {channel}" for name, channel in declared.items())
-    problems = []
-    for output in protocol.trains.values():
-        where = f"[[outputs]] {output.name!r}, channel = {output.channel}: the rig file's board has"
-        if output.channel not in declared.values():
-            problems.append(f"{where} only {{{known}}}")
-        elif declared.get(output.name, output.channel) != output.channel:
-            problems.append(f"{where} {output.name!r} on channel {declared[output.name]}: change either, or its name")
-    return problems
 
 
 def missing_sync(protocol: Protocol, rig: RigConfig) -> list[str]:

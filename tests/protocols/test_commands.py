@@ -16,7 +16,9 @@ from online.model import ModelBundle, Provenance, Whitening
 from online.simulation.arhmm import random_arhmm
 from protocols.materials import gather
 from protocols.parse import parse_protocol
+from protocols.schema import MOST_OUTPUTS
 from rig.main import main
+from rig.ttl.configuration import NUM_CHANNELS
 from tests.protocols.helpers import HEAD, RULE
 from tests.protocols.test_rules import ARMS, SHAM
 
@@ -77,6 +79,59 @@ def test_a_file_is_checked_alone_and_against_a_model(
     file.write_text(HEAD + RULE)
     code, out, _ = run(capsys, "protocol", "check", file, "--model", model, "--json")
     assert (code, json.loads(out)["rules"][0]["enter"]) == (0, 0.8)
+
+
+def own_rule(name: str, file: str) -> str:
+    head = f'[[rules]]\nname = "{name}"\nkind = "own"\nfile = "{file}"\nclass = "Own"\n'
+    return head + 'refractory_ms = 100\noutput = "laser"\n'
+
+
+def test_all_mistakes_come_together_whoever_finds_them(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, model: Path
+) -> None:
+    file, rig = tmp_path / "p.toml", tmp_path / "rig.toml"
+    (tmp_path / "dies.py").write_text("import sys\nsys.exit(3)\n")
+    rig.write_text("[board]\nchannels = { led = 0 }\n")
+    wrong = HEAD + RULE.replace("target = 1", 'target = "raer"').replace("enter = 0.8", "enter = 1.0")
+    wrong += RULE.replace("reward", "second").replace("target = 1", "target = [12]\ndwell_ms = 100_000")
+    wrong += own_rule("dies", "dies.py") + own_rule("lost", "lost.py")
+    wrong += '[[rules]]\nname = "again"\nkind = "yoked"\nsource = "gone"\noutput = "laser"\n'
+    needles = [
+        "key 'enter' = 1: a posterior never gets there",
+        "key 'target' = 'raer': the model has no syllable of this name",
+        "key 'target' = 12: the model has syllables 0 ... 9",
+        "key 'dwell_ms' = 100000: longer than any block",
+        "dies.py: does not run: SystemExit(3)",
+        "lost.py, which the protocol names, cannot be read",
+        "gone",
+        "'laser', channel = 2: the rig file's board has only {led = 0}",
+    ]
+    for text, expected in ((wrong, needles), (wrong.replace("enter = 1.0", "enter = 0.9"), needles[1:])):
+        file.write_text(text)
+        code, out, err = run(capsys, "protocol", "check", file, "--model", model, "--rig", rig)
+        assert (code, out) == (2, "")
+        assert f"{len(expected)} problems" in err
+        for needle in expected:
+            assert err.count(needle) == 1, needle
+
+
+def test_a_file_too_broken_for_its_schedules_still_has_its_targets_checked(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, model: Path
+) -> None:
+    file = tmp_path / "p.toml"
+    file.write_text((HEAD + RULE).replace("target = 1", "target = 12").replace("duration_ms", "duration"))
+    code, _, err = run(capsys, "protocol", "check", file, "--model", model)
+    assert (code, "'duration' = 100000: unknown key" in err, "12: the model has syllables" in err) == (2, True, True)
+
+
+def test_a_channel_that_no_board_has_is_a_mistake_of_the_file(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    assert max(NUM_CHANNELS.values()) == MOST_OUTPUTS
+    file = tmp_path / "p.toml"
+    file.write_text((HEAD + RULE).replace("channel = 2", f"channel = {MOST_OUTPUTS}"))
+    code, _, err = run(capsys, "protocol", "check", file)
+    assert (code, f"key 'channel' = {MOST_OUTPUTS}: must be below {MOST_OUTPUTS}" in err) == (2, True)
 
 
 BLINDED = HEAD + RULE + SHAM + ARMS + '[assignment]\nsealed = "study.sealed"\n'

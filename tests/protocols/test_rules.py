@@ -184,6 +184,8 @@ def test_a_labs_own_rule_decides_on_bouts_and_the_engine_on_the_rest() -> None:
     ("source", "message"),
     [
         ("class Still", "does not run"),
+        ("import sys\nsys.exit()", "does not run: SystemExit"),
+        (STILL.replace("return context", "exit(0)\n        return context"), "init failed: SystemExit"),
         ("class Other: pass", "needs a class Still"),
         (STILL.replace('["below_mm_s"]', '["x"]'), "init failed: KeyError"),
     ],
@@ -195,7 +197,7 @@ def test_a_broken_own_rule_is_refused_before_the_session(source: str, message: s
         engine(HEAD + OWN)
 
 
-@pytest.mark.parametrize("answer", ["1", "state[0]"])
+@pytest.mark.parametrize("answer", ["1", "state[0]", "exit()"])
 def test_an_own_rule_that_fails_ends_the_session_and_says_where(answer: str) -> None:
     source = STILL.replace("moment.pose.speed_mm_s < state", answer)
     with pytest.raises(SessionFailed, match=r"rule.py: Still.step"):
