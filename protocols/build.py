@@ -174,7 +174,8 @@ def _trigger(rule: TriggeredRule, setting: Setting, requests: Sequence[EvidenceR
         row = 0 if request is None else 1 + requests.index(request)
         return SyllableTrigger(bout, setting.sums.slot(row, indices), rule.enter, rule.exit_threshold)
     if isinstance(rule, OwnRule):
-        return OwnTrigger(bout, _own(rule, setting))
+        gap_ns = round(setting.protocol.timing.evidence_gap_ms * 1e6)
+        return OwnTrigger(bout, _own(rule, setting), gap_ns)
     checks = make_checks(rule.when, setting.protocol)
     return SituationTrigger(bout, lambda moment: all(check.holds(moment) for check in checks))
 

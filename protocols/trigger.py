@@ -136,13 +136,20 @@ class SituationTrigger:
 
 @dataclass(slots=True)
 class OwnTrigger:
-    """A bout lasts while a lab's own rule says so. The frames that tell are those for which it gives an answer."""
+    """A bout lasts while a lab's own rule says so. The frames that tell are those for which it gives an answer.
+
+    A bout survives no longer without an answer than one of a syllable without evidence, `gap_ns`; time between two
+    frames counts towards a dwell when both had an answer.
+    """
 
     bout: Bout
     situation: Situation
+    gap_ns: int
     probability: float = nan
     threshold: float = nan
     began: bool = False
+    told_ns: int = 0
+    told_before: bool = False
 
     @property
     def untold(self) -> str:
@@ -152,10 +159,12 @@ class OwnTrigger:
     def update(self, moment: Moment) -> bool:
         """Take a frame; the rule sees also those without evidence or pose, and answers None where it cannot tell."""
         self.began = False
-        if moment.rows and moment.gap:
-            self.bout.end()
         holds = self.situation(moment)
         if holds is None:
+            self.told_before = False
             return False
-        self.began = self.bout.update(holds, moment.observed_ns)
+        if moment.now_ns - self.told_ns > self.gap_ns or (moment.rows and moment.gap):
+            self.bout.end()
+        self.began = self.bout.update(holds, moment.observed_ns if self.told_before else 0)
+        self.told_ns, self.told_before = moment.now_ns, True
         return True

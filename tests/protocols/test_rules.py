@@ -180,6 +180,15 @@ def test_a_labs_own_rule_decides_on_bouts_and_the_engine_on_the_rest() -> None:
     assert frames_of(run(state, feeds)) == [3]
 
 
+def test_an_own_rules_bout_does_not_outlast_its_answers() -> None:
+    still, silent = Feed(0.1, At(speed_mm_s=5.0)), Feed(0.1, None)
+    for silence, first in ((6, 9), (7, 11)):  # the last answer is 233 ms old then, or 267
+        state = engine(HEAD + OWN + "once_per_bout = true", Materials(sources={"rule.py": STILL}))
+        feeds = [still, still, *[silent] * silence, still, still, still]
+        decisions = run(state, feeds)
+        assert frames_of(decisions)[:1] == [first], silence
+
+
 @pytest.mark.parametrize(
     ("source", "message"),
     [
