@@ -56,7 +56,7 @@ def _alerts(alerts: list[dict[str, Any]], width: int) -> list[Line]:
     if not alerts:
         return []
     told = [_wrapped(text, width, "warn") for text in alert_kinds(alerts)]
-    return [title(f"{len(alerts)} alerts", width), *(line for lines in told for line in lines)]
+    return [title(f"alerts: {len(alerts)}", width), *(line for lines in told for line in lines)]
 
 
 def _rules(trials: dict[str, Any], width: int) -> list[Line]:
