@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -102,11 +103,13 @@ def label_scores(
     bundle: ModelBundle, session: ScoredSession, method: Method, seed: int = 0, missing_lags: MissingLags = "skip"
 ) -> tuple[NDArray[np.int16], NDArray[np.float64]]:
     """Labels and log-likelihood (the whitening's Jacobian included) of each row of a session's scores; with
-    `missing_lags` "fill" as the rig decodes them, whatever the method."""
+    `missing_lags` "fill" as the rig decodes them, whatever the method. A Gibbs draw is seeded by `seed`
+    and the session's uuid."""
     if missing_lags == "fill":
         labels, evidence = decode(bundle.arhmm, bundle.whitening, session.scores)
     else:
-        labels, evidence = label(bundle.arhmm, whiten(bundle.whitening, session.scores), method, seed)
+        of_session = int.from_bytes(sha256(session.uuid.encode()).digest()[:8])
+        labels, evidence = label(bundle.arhmm, whiten(bundle.whitening, session.scores), method, (seed, of_session))
     return labels, evidence - np.log(np.diag(bundle.whitening.cholesky)).sum()
 
 

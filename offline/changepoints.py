@@ -24,6 +24,7 @@ from online.files.whole_file import whole_file
 
 Array = NDArray[np.float64]
 
+LONGEST_BLIND_S = 1.0
 PUBLISHED_BLIND_FRAMES = 21
 PUBLISHED_TAPS = np.arange(-3.5, 3.5)
 
@@ -85,9 +86,16 @@ def changepoints(trace: Array, threshold: float) -> NDArray[np.int64]:
     return np.flatnonzero(peaks) + 1
 
 
-def block_durations_s(times_s: Array) -> Array:
-    """Time from each changepoint to the next."""
-    return np.diff(times_s)
+def block_durations_s(times_s: Array, trace: Array, rate_hz: float) -> Array:
+    """Time from each changepoint to the next, where the trace (T,) of slots was blind for `LONGEST_BLIND_S` at most:
+    in a longer gap a changepoint could have been missed."""
+    edges = np.rint(times_s * rate_hz).astype(np.int64)
+    blind = np.flatnonzero(~np.isfinite(trace))
+    runs = np.split(blind, np.flatnonzero(np.diff(blind) > 1) + 1) if blind.size else []
+    too_long = np.array([run[0] for run in runs if len(run) > LONGEST_BLIND_S * rate_hz], np.int64)
+    gaps_before = np.searchsorted(too_long, edges)
+    durations: Array = np.diff(times_s)[np.diff(gaps_before) == 0]
+    return durations
 
 
 def _standardise(projections: Array) -> Array:
@@ -148,8 +156,8 @@ def write_changepoints(path: Path, sessions: Iterable[SessionChanges], frame_rat
             file[f"cps_score/{session.uuid}"] = session.trace.astype(np.float32)
 
 
-def read_changepoints(path: Path) -> dict[str, Array]:
-    """Changepoint times in seconds by uuid.
+def read_changepoints(path: Path) -> tuple[dict[str, SessionChanges], float]:
+    """What `write_changepoints` wrote: sessions by uuid, and their frame rate in Hz.
 
     Raises
     ------
@@ -158,7 +166,13 @@ def read_changepoints(path: Path) -> dict[str, Array]:
     """
     try:
         with h5py.File(path) as file:
-            return {uuid: np.asarray(data, np.float64).ravel() for uuid, data in file["cps"].items()}
+            found = {
+                uuid: SessionChanges(
+                    uuid, np.asarray(times, np.float64).ravel(), np.asarray(file["cps_score"][uuid], np.float64)
+                )
+                for uuid, times in file["cps"].items()
+            }
+            return found, float(file["metadata/fps"][()])
     except (OSError, KeyError, AttributeError) as error:
         raise FileFormatError(
             f"{path}: not a file of changepoints ({error}); make it with 'etholoop changepoints'"

@@ -62,7 +62,7 @@ def command(options: ChangepointOptions) -> None:
         tracked = bar.track(sessions, description="sessions")
         found = [_changes(session, settings, rate_hz) for session in tracked]
     write_changepoints(options.out, found, rate_hz)
-    blocks_s = np.concatenate([block_durations_s(changes.times_s) for changes in found])
+    blocks_s = np.concatenate([block_durations_s(c.times_s, c.trace, rate_hz) for c in found])
     if options.picture is not None:
         draw_durations(options.picture, {"blocks": blocks_s * 1000}, "Time from changepoint to changepoint")
     median_ms = float(np.median(blocks_s)) * 1000 if len(blocks_s) else None

@@ -14,11 +14,12 @@ def bout_starts(labels: NDArray[np.integer]) -> NDArray[np.int64]:
 
 
 def durations_frames(sessions: Sequence[NDArray[np.integer]]) -> NDArray[np.int64]:
-    """Lengths in frames of complete bouts: not a session's first or last, nor rows that have no label."""
+    """Lengths in frames of complete bouts: those between two other bouts. The first and the last of a session, and
+    those next to rows without a label, were cut."""
     lengths = []
     for labels in sessions:
         starts = bout_starts(labels)
-        complete = np.diff(starts)[1:]
-        labelled = labels[starts[1:-1]] >= 0
-        lengths.append(complete[labelled] if len(starts) > 2 else np.empty(0, np.int64))
+        labelled = labels[starts] >= 0
+        complete = labelled[1:-1] & labelled[:-2] & labelled[2:] if len(starts) > 2 else np.empty(0, np.bool_)
+        lengths.append(np.diff(starts)[1:][complete] if len(starts) > 2 else np.empty(0, np.int64))
     return np.concatenate(lengths) if lengths else np.empty(0, np.int64)

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from offline.arhmm.data import Sessions, assemble
+from offline.arhmm.emission import Emission, squared_distances
 from offline.arhmm.fit import log_likelihood_per_frame
 from offline.arhmm.gibbs import collect
 from offline.arhmm.hmm import Labels
@@ -23,6 +24,9 @@ from online.emission import whiten
 from online.errors import ConfigError
 from online.model import ARHMM, Array, ModelBundle
 from online.novelty import calibrate, session_log_evidence
+
+EM_STEPS = 200
+EM_TOLERANCE = 1e-6
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,8 +129,10 @@ def _merged_model(bundle: ModelBundle, data: Sessions, labels: Labels, new: NDAr
     emission = regression_form(old)
     weights = np.einsum("gk,kdp->gdp", rows, emission.weights)
     covariance = np.einsum("gk,kde->gde", rows, emission.covariance)
+    dof = None if old.degrees_of_freedom is None else rows @ old.degrees_of_freedom
     for merged in np.flatnonzero(np.bincount(new) > 1):
-        fitted = _refit(data, np.where(labels >= 0, np.isin(labels, np.flatnonzero(new == merged)), False))
+        chosen = np.where(labels >= 0, np.isin(labels, np.flatnonzero(new == merged)), False)
+        fitted = _refit(data, chosen, None if dof is None else float(dof[merged]))
         if fitted is not None:
             weights[merged], covariance[merged] = fitted
     lags, d = old.num_lags, old.num_dims
@@ -134,23 +140,40 @@ def _merged_model(bundle: ModelBundle, data: Sessions, labels: Labels, new: NDAr
         ar_coefficients=np.ascontiguousarray(weights[:, :, :-1].reshape(count, d, lags, d).transpose(0, 2, 1, 3)),
         ar_bias=np.ascontiguousarray(weights[:, :, -1]),
         ar_covariance=(covariance + covariance.transpose(0, 2, 1)) / 2,
-        degrees_of_freedom=None if old.degrees_of_freedom is None else rows @ old.degrees_of_freedom,
+        degrees_of_freedom=dof,
         transition_matrix=rows @ old.transition_matrix @ belongs,
         initial_probability=old.initial_probability @ belongs,
     )
 
 
-def _refit(data: Sessions, chosen: NDArray[np.bool_]) -> tuple[Array, Array] | None:
-    """Regression weights and covariance of the chosen frames (N,); None where they are too few."""
+def _refit(data: Sessions, chosen: NDArray[np.bool_], degrees_of_freedom: float | None) -> tuple[Array, Array] | None:
+    """Regression weights and covariance (under Student-t the scale) of the chosen frames (N,); None where they are too
+    few. Student-t by EM over the frames' precision factors (Liu and Rubin 1995, Statistica Sinica 5: 19)."""
     size = data.num_lags * data.x.shape[1] + 1
-    if int((chosen & data.has_evidence).sum()) < 2 * size:
+    rows = np.flatnonzero(chosen & data.has_evidence)
+    if len(rows) < 2 * size:
         return None
-    found = collect(data, (~chosen).astype(np.int16), np.ones(len(chosen)), 2)
+    factors = np.ones(len(chosen))
+    emission = _weighted_fit(data, chosen, factors)
+    if degrees_of_freedom is None:
+        return emission.weights[0], emission.covariance[0]
+    for _ in range(EM_STEPS):
+        before = emission.covariance
+        squared = squared_distances(data.x, rows, np.zeros(len(rows), np.int64), emission)
+        factors[rows] = (degrees_of_freedom + data.x.shape[1]) / (degrees_of_freedom + squared)
+        emission = _weighted_fit(data, chosen, factors)
+        if np.allclose(emission.covariance, before, rtol=EM_TOLERANCE, atol=0):
+            break
+    return emission.weights[0], emission.covariance[0]
+
+
+def _weighted_fit(data: Sessions, chosen: NDArray[np.bool_], factors: Array) -> Emission:
+    """Posterior means of one syllable that has the chosen frames, each with its precision factor."""
+    found = collect(data, (~chosen).astype(np.int16), factors, 2)
     both = Statistics(
         found.moments[:1], found.frames[:1], found.log_weights[:1], found.transitions[:, :1, :1], found.num_dims
     )
-    emission = expected_emission(condition(empirical_prior(both, found.num_dims), both), None)
-    return emission.weights[0], emission.covariance[0]
+    return expected_emission(condition(empirical_prior(both, found.num_dims), both), None)
 
 
 def _labels(arhmm: ARHMM, data: Sessions) -> Labels:

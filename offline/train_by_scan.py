@@ -67,8 +67,9 @@ def _blocks_s(options: TrainOptions, prepared: Prepared) -> Array | None:
     if options.changepoints is None:
         say("no --changepoints: the held-out log-likelihood alone chooses kappa")
         return None
-    times = read_changepoints(options.changepoints)
-    known = [block_durations_s(times[name]) for name in prepared.train.names if name in times]
+    found, rate_hz = read_changepoints(options.changepoints)
+    changes = [found[name] for name in prepared.train.names if name in found]
+    known = [block_durations_s(session.times_s, session.trace, rate_hz) for session in changes]
     if not known:
         raise ConfigError(
             f"{options.changepoints}: no changepoints of the training sessions; make them of these sessions"

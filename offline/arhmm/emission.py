@@ -141,3 +141,14 @@ def block_log_likelihood(
         else:
             for k in range(num_syllables):
                 squared[k] = constant[k] - 0.5 * squared[k]
+
+
+def squared_distances(x: Array, rows: NDArray[np.int64], labels: NDArray[np.integer], emission: Emission) -> Array:
+    """r' Sigma^-1 r (n,) of the residuals of `rows` (n,) of x (T, D), under the syllable of each (n,)."""
+    num_lags = (emission.weights.shape[2] - 1) // x.shape[1]
+    lagged = [x[rows - lag] for lag in range(num_lags, 0, -1)]
+    design = np.concatenate([*lagged, np.ones((len(rows), 1))], axis=1)
+    inverse = np.linalg.inv(np.linalg.cholesky(emission.covariance))
+    residual = x[rows] - np.einsum("tdp,tp->td", emission.weights[labels], design)
+    squared: Array = (np.einsum("tde,te->td", inverse[labels], residual) ** 2).sum(1)
+    return squared

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from offline.arhmm.data import Sessions
-from offline.arhmm.emission import Emission, pack
+from offline.arhmm.emission import Emission, pack, squared_distances
 from offline.arhmm.hierarchy import sample_prior
 from offline.arhmm.hmm import Labels, forward_filter, sample_backward, session_log_likelihood
 from offline.arhmm.initialise import initial_labels
@@ -152,11 +152,7 @@ def _precision_factors(
         return weights
     x, seen = sessions.x[rows], np.flatnonzero(sessions.has_evidence[rows])
     z = labels[seen]
-    lagged = [x[seen - lag] for lag in range(sessions.num_lags, 0, -1)]
-    design = np.concatenate([*lagged, np.ones((len(seen), 1))], axis=1)
-    inverse = np.linalg.inv(np.linalg.cholesky(emission.covariance))
-    residual = x[seen] - np.einsum("tdp,tp->td", emission.weights[z], design)
-    squared = (np.einsum("tde,te->td", inverse[z], residual) ** 2).sum(1)
+    squared = squared_distances(x, seen, z, emission)
     nu = emission.degrees_of_freedom[z]
     weights[seen] = np.maximum(rng.standard_gamma((nu + x.shape[1]) / 2) / ((nu + squared) / 2), 1e-12)
     return weights

@@ -45,7 +45,7 @@ def filtered_posterior(arhmm: ARHMM, x: Array) -> tuple[Array, Array]:
     return log_posterior, evidence
 
 
-def label(arhmm: ARHMM, x: Array, method: Method, seed: int = 0) -> tuple[Labels, Array]:
+def label(arhmm: ARHMM, x: Array, method: Method, seed: int | tuple[int, ...] = 0) -> tuple[Labels, Array]:
     """Labels (T,) of a whitened session and log p(x_t | x_<t) (T,).
 
     The first L rows have no label; nor, by filtering, the rows before the first evidence. Later rows without

@@ -10,6 +10,7 @@ from click.testing import CliRunner
 
 from offline.changepoints import (
     ChangepointSettings,
+    block_durations_s,
     change_trace,
     changepoints,
     project,
@@ -95,10 +96,19 @@ def test_command_writes_the_published_layout(tmp_path: Path) -> None:
         assert file["metadata/fps"][()] == 30
         assert file["cps/uuid-a"].shape == (4, 1)
         assert file["cps_score/uuid-a"].shape == (200,)
-    np.testing.assert_allclose(read_changepoints(out)["uuid-a"] * 30, CHANGES, atol=1)
+    np.testing.assert_allclose(read_changepoints(out)[0]["uuid-a"].times_s * 30, CHANGES, atol=1)
     assert picture.read_bytes().startswith(b"\x89PNG")
     with pytest.raises(FileFormatError, match="not a file of changepoints"):
         read_changepoints(picture)
+
+
+def test_a_gap_in_the_recording_is_no_block() -> None:
+    trace = np.zeros(300)
+    trace[40:58] = np.nan  # about one dropped frame
+    trace[100:200] = np.nan
+    times_s = np.array([10, 30, 70, 90, 210, 250]) / 30
+    np.testing.assert_allclose(block_durations_s(times_s, trace, 30.0) * 30, [20, 40, 20, 40])
+    assert len(block_durations_s(times_s[:1], trace, 30.0)) == 0
 
 
 def test_what_hides_the_mouse_is_no_change_of_behaviour(tmp_path: Path) -> None:

@@ -14,13 +14,14 @@ import pytest
 from click.testing import CliRunner
 
 from offline.apply_command import label_scores
+from offline.arhmm.fit import log_likelihood_per_frame
 from offline.dataset import open_dataset
 from offline.dataset_files import Selection
 from offline.interchange_commands import export_command, merge_command
 from offline.jax_moseq import import_jax_model
 from offline.model_commands import import_command
 from offline.model_export import ar_mat_of, frame_numbers_of, moseq_labels, whitening_parameters_of
-from offline.model_merge import merge
+from offline.model_merge import merge, ready
 from offline.moseq_arhmm import bias_from, coefficients_from, whitening_of
 from offline.moseq_model import read_moseq_model
 from offline.scores import ScoredSession, session_key, session_sha256
@@ -245,3 +246,33 @@ def test_merged_halves_are_the_whole(twice: Path, sessions: list[ScoredSession])
     np.testing.assert_allclose(merged.arhmm.ar_covariance[order[1]], MODEL.ar_covariance[1], rtol=0.5, atol=0.3)
     with pytest.raises(ConfigError, match="two different syllables"):
         merge(merged, sessions, [(2, 2)])
+
+
+def test_two_equal_student_t_syllables_merge_into_themselves() -> None:
+    rng, nu = np.random.default_rng(0), 3.0
+    x = np.zeros((20_000, 3))
+    noise = rng.normal(size=x.shape) * np.sqrt(0.1 * nu / rng.chisquare(nu, (len(x), 1)))
+    for t in range(1, len(x)):
+        x[t] = 0.5 * x[t - 1] + noise[t]
+    arhmm = ARHMM(
+        ar_coefficients=np.tile(0.5 * np.eye(3), (2, 1, 1, 1)),
+        ar_bias=np.zeros((2, 3)),
+        ar_covariance=np.tile(0.1 * np.eye(3), (2, 1, 1)),
+        degrees_of_freedom=np.full(2, nu),
+        transition_matrix=np.array([[0.9, 0.1], [0.1, 0.9]]),
+        initial_probability=np.full(2, 0.5),
+    )
+    whitening, made = Whitening(np.zeros(3), np.eye(3)), Provenance("tests", "2026-01-01T00:00:00+00:00", "learned")
+    bundle = ModelBundle(30.0, None, None, whitening, arhmm, np.full(2, 0.5), made)
+    sessions = [ScoredSession("a", x, Path("a.h5"))]
+    merged = merge(bundle, sessions, [(0, 1)])[0].arhmm
+    np.testing.assert_allclose(merged.ar_covariance[0], 0.1 * np.eye(3), atol=0.005)
+    data = ready(bundle, sessions)
+    assert log_likelihood_per_frame(merged, data) == pytest.approx(log_likelihood_per_frame(arhmm, data), abs=0.002)
+
+
+def test_each_session_has_draws_of_its_own(bundle: ModelBundle, sessions: list[ScoredSession]) -> None:
+    twins = [replace(sessions[0], uuid=uuid) for uuid in ("a", "b", "a")]
+    first, second, again = (label_scores(bundle, twin, "gibbs", seed=4)[0] for twin in twins)
+    np.testing.assert_array_equal(first, again)
+    assert (first != second).any()
