@@ -10,19 +10,22 @@ STATES = {
     "paused": ("PAUSED", "badge_info"),
     "stopped": ("STOPPED", "badge_bad"),
     "unconfirmed": ("STOP ?", "badge_bad"),
+    "silent": ("SILENT", "badge_bad"),
     "waiting": ("WAITING", "badge_idle"),
     "ended": ("ENDED", "badge_idle"),
 }
+UNKNOWN_TIME = "--:--"
 
 
 def block_words(view: SessionView) -> tuple[str, str]:
     """The block with its place among all, and the time left in it."""
     status = view.status
     if status is None:
-        return "no status yet", "--:--"
+        return "no status yet", UNKNOWN_TIME
     blocks = [b.name for b in view.facts.protocol.all_blocks()] if view.facts.protocol else []
     place = f" {blocks.index(status.block) + 1}/{len(blocks)}" if status.block in blocks and len(blocks) > 1 else ""
-    return (f"{status.block}{place}" if status.block else "no block"), minutes(status.block_left_ms)
+    left_time = UNKNOWN_TIME if view.stale("SessionStatus") else minutes(status.block_left_ms)
+    return (f"{status.block}{place}" if status.block else "no block"), left_time
 
 
 def identity(view: SessionView, width: int) -> Line:
@@ -34,8 +37,9 @@ def identity(view: SessionView, width: int) -> Line:
     for label, text in words:
         if text:
             left += [(f"  {label} " if label else "  ", "dim"), (text, "text")]
-    elapsed = view.status.elapsed_ms if view.status else 0.0
-    return spread(tuple(left), ((f"session {minutes(elapsed)} ", "text"),), width)
+    elapsed = minutes(view.status.elapsed_ms if view.status else 0.0)
+    clock = UNKNOWN_TIME if view.stale("SessionStatus") else elapsed
+    return spread(tuple(left), ((f"session {clock} ", "text"),), width)
 
 
 def headline_small(view: SessionView, width: int, note: str) -> list[Line]:

@@ -56,8 +56,8 @@ def heartbeat(view: SessionView, now_ns: int) -> Line:
 
 def doubts(view: SessionView, board: Line, width: int) -> Line:
     """Board, novelty, heading and disk, as far as there is room."""
-    novelty = None if view.syllables is None else view.syllables.novelty
-    heading = None if view.pose is None else view.pose.heading_probability
+    novelty = None if view.syllables is None or view.stale("Syllables") else view.syllables.novelty
+    heading = None if view.pose is None or view.stale("Pose") else view.pose.heading_probability
     gap = " " if width < NARROW else "  "
     line: list[Part] = [*board]
     for name, text, role in (

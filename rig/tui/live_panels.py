@@ -38,7 +38,7 @@ class LivePanels:
     def draw(self, tick: int, now_ns: int) -> None:
         """Draw what is due at this tick, in turns so that no tick does everything."""
         self._draw_arena(now_ns)
-        self._draw_crop()
+        self._draw_crop(now_ns)
         if tick % 2 == 0:
             self.syllables.show(syllables(self.view, self.syllables.size.width, self.syllables.size.height))
         if tick % 4 == 1:
@@ -84,15 +84,17 @@ class LivePanels:
             self._picture_of = key
         levels = self._picture.levels(view.depth)
         draw_trail(levels, self._picture.window, view.trail)
-        if view.pose is not None:
+        if view.pose is not None and not view.stale("Pose"):
             draw_mouse(levels, self._picture.window, view.pose, facts.min_height_mm, facts.max_height_mm)
         self.arena.show(levels)
 
-    def _draw_crop(self) -> None:
+    def _draw_crop(self, now_ns: int) -> None:
         view = self.view
         pose = view.pose
         aside = ""
-        if pose is not None and pose.missing:
+        if view.stale("Pose"):
+            aside = f"none for {(view.silent_ms('Pose', now_ns) or 0.0) / 1000:.0f} s"
+        elif pose is not None and pose.missing:
             aside = "no mouse"
         elif pose is not None and pose.heading_probability is not None and pose.heading_probability < 0.9:
             aside = f"heading {pose.heading_probability:.2f}"

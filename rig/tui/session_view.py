@@ -102,6 +102,7 @@ class SessionView:
         self.ended = ""
         self.disk_free_gb: float | None = None
         self.knows_earlier = not facts.live
+        self._silent: set[str] = set()
         self._receipts: set[PulseReceipt] = set()
         self._first_frame: int | None = None
         self._first_decoded: int | None = None
@@ -114,6 +115,7 @@ class SessionView:
     def take(self, message: Message, payload: memoryview | None, now_ns: int) -> None:
         """Take one message; the payload of a frame or pose must stay valid until the next of its kind."""
         self.heard_ns[type(message).__name__] = now_ns
+        self._silent.discard(type(message).__name__)
         match message:
             case Frame():
                 self._take_frame(message, payload)
@@ -234,21 +236,25 @@ class SessionView:
 
     @property
     def state(self) -> str:
-        """One word: "ended", "waiting", "stopped", "unconfirmed" (a stop without an
-        answer), "paused", "armed" or "disarmed"."""
+        """One word: "ended", "waiting" (no status yet), "stopped", "unconfirmed" (a stop without an answer), "silent"
+        (no status for a second), "paused", "armed" or "disarmed"."""
         if self.ended:
             return "ended"
         if self.stopped_ns is not None:
             return "stopped" if self.stop_confirmed else "unconfirmed"
         if self.status is None:
             return "waiting"
+        if self.stale("SessionStatus"):
+            return "silent"
         if self.status.paused:
             return "paused"
         return "armed" if self.status.armed else "disarmed"
 
     @property
     def rate_hz(self) -> float | None:
-        """Frames a second over the last 64 decoded ones, by capture time."""
+        """Frames a second over the last 64 decoded ones, by capture time; None when none comes any more."""
+        if self.stale("Syllables"):
+            return None
         times = self._capture_times_ns
         span_ns = times[-1] - times[0] if len(times) > 1 else 0
         return (len(times) - 1) * 1e9 / span_ns if span_ns > 0 else None
@@ -279,10 +285,16 @@ class SessionView:
         heard = self.heard_ns.get(kind)
         return None if heard is None else (now_ns - heard) / 1e6
 
+    def stale(self, kind: str) -> bool:
+        """Whether messages of this kind came, but none in the last second: what they said may not hold any more."""
+        return kind in self._silent
+
     def look(self, now_ns: int) -> None:
-        """Raise alerts for what is wrong now: silent processes, no frames; the supervisor tells of inputs."""
+        """Find what is stale. Raise alerts for what is wrong now: silent processes, no frames; the supervisor tells of
+        inputs."""
         if self.ended:
             return
+        self._silent = {kind for kind, heard_ns in self.heard_ns.items() if now_ns - heard_ns > SILENCE_NS}
         for process, health in self.health.items():
             silent = now_ns - self.heard_ns[f"health.{process}"] > SILENCE_NS
             self.alerts.condition(process, "no heartbeat for a second", silent, now_ns)

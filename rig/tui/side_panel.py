@@ -1,5 +1,6 @@
 """The side of the live screen: rules, health and latency; blocks and a log where there is room."""
 
+from online.messages import RuleStatus
 from rig.tui.health_panel import SHORT_STAGES, STAGE_WORDS, health, latency
 from rig.tui.lines import Line, bar, fit, minutes, number, spread, title
 from rig.tui.session_view import SessionView
@@ -62,19 +63,28 @@ def last_draw(view: SessionView, rule: str) -> tuple[str, str]:
     return (f" {sign}" if sign else "", role)
 
 
+def rule_words(view: SessionView, rule: RuleStatus) -> Line:
+    """A rule's state: its sign, the rule's name, and how far it is."""
+    icon, role = RULE_STATES.get(rule.state, ("?", "bad"))
+    words, drawn = rule.state, ("", "text")
+    written = view.facts.written_rule(rule.name)
+    if rule.state == "refractory":
+        words, drawn = f"refractory {rule.refractory_left_ms / 1000:.1f} s", last_draw(view, rule.name)
+    elif rule.state == "dwell" and written is not None:
+        words = f"dwell {rule.dwell_ms:.0f} of {written.dwell_ms:.0f} ms"
+    return (f"{icon} ", role), (f"{rule.name} ", "strong"), (words, role), drawn
+
+
 def rules(view: SessionView, width: int) -> list[Line]:
-    """Two lines a rule: its state with counts, and the probability of its target, if any, against the thresholds."""
+    """Two lines a rule: its state with counts, and the probability of its target, if any, against the thresholds.
+
+    State and probability are left out while they are not those of now.
+    """
     lines = [title("rules", width)]
     if view.status is None:
         return [*lines, (("nothing heard yet", "dim"),)]
+    silence = "not heard" if view.stale("SessionStatus") else "no frames" if view.stale("Syllables") else ""
     for rule in view.status.rules:
-        icon, role = RULE_STATES.get(rule.state, ("?", "bad"))
-        words, drawn = rule.state, ("", "text")
-        written = view.facts.written_rule(rule.name)
-        if rule.state == "refractory":
-            words, drawn = f"refractory {rule.refractory_left_ms / 1000:.1f} s", last_draw(view, rule.name)
-        elif rule.state == "dwell" and written is not None:
-            words = f"dwell {rule.dwell_ms:.0f} of {written.dwell_ms:.0f} ms"
         counts: Line = (
             ("▲", "pulse"),
             (f"{rule.pulses:<4}", "text"),
@@ -82,17 +92,19 @@ def rules(view: SessionView, width: int) -> list[Line]:
             (f"{rule.catches:<4}", "text"),
             (f"✕{rule.refused:<4}", "dim"),
         )
-        lines.append(spread(((f"{icon} ", role), (f"{rule.name} ", "strong"), (words, role), drawn), counts, width))
+        words: Line = (("? ", "bad"), (f"{rule.name} ", "strong"), (silence, "bad"))
+        lines.append(spread(words if silence else rule_words(view, rule), counts, width))
         if not rule.target:
             continue
         names = ", ".join(view.facts.name(k) or str(k) for k in rule.target)
         label = fit(f"  P({names})", max(8, min(len(names) + 5, width - 6 - LEAST_BAR)))
         bar_width = width - len(label) - 6
+        probability = float("nan") if silence else rule.target_probability
         lines.append(
             (
                 (label + " ", "dim"),
-                *bar(rule.target_probability, bar_width, rule_ticks(view, rule), "target"),
-                (number(rule.target_probability, 5, 2), "text"),
+                *bar(probability, bar_width, rule_ticks(view, rule), "target"),
+                (number(probability, 5, 2), "text"),
             )
         )
     return lines

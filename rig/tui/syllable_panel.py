@@ -1,7 +1,9 @@
 """The syllables of the live screen: probability now, the last half minute, and the pulses in it."""
 
+import numpy as np
+
 from online.messages import RuleStatus
-from rig.tui.lines import Line, Part, bar, fit, history, title
+from rig.tui.lines import Line, Part, bar, fit, history, number, title
 from rig.tui.session_view import SessionView
 
 MARKS = {"pulse": ("▲", "pulse"), "catch": ("△", "catch"), "refused": ("✕", "refused")}
@@ -14,13 +16,16 @@ def syllables(view: SessionView, width: int, height: int) -> list[Line]:
     ribbon_width = width - (4 + name_width + 1 + bar_width + 6 + 1)
     if ribbon_width < 1 or height < 3:
         return [title("syllables", width)][:height]
-    heading = f"{'syllable':{4 + name_width + 1}}{'probability now':{bar_width + 7}}last 30 s"
+    heard = not view.stale("Syllables")
+    words = ("probability now", "last 30 s") if heard else ("nothing heard now", "the last 30 s that were heard")
+    heading = f"{'syllable':{4 + name_width + 1}}{words[0]:{bar_width + 7}}{words[1]}"
     lines: list[Line] = [title(fit(heading, min(len(heading), width)).rstrip(), width)]
     rows = view.ethogram.leading(height - 2)
     image, first, column_ns = view.ethogram.ribbon(rows, ribbon_width)
     ticks = thresholds_by_syllable(view)
-    now = view.ethogram.newest()
-    best = int(now.argmax()) if now.size else -1
+    newest = view.ethogram.newest()
+    now = newest if heard else np.full_like(newest, np.nan)
+    best = int(now.argmax()) if now.size and heard else -1
     for place, k in enumerate(rows):
         target = k in view.ethogram.pinned
         role = "target" if target else "bar"
@@ -30,7 +35,7 @@ def syllables(view: SessionView, width: int, height: int) -> list[Line]:
                 (f"{'▸' if target else ' '}{k:>2} ", name_role),
                 (fit(view.facts.name(k), name_width) + " ", name_role),
                 *bar(float(now[k]), bar_width, ticks.get(k, ()), role),
-                (f" {now[k]:4.2f} ", "text"),
+                (f"{number(float(now[k]), 5, 2)} ", "text"),
                 ("│", "faint"),
                 *history(image[place], role),
             )

@@ -297,6 +297,49 @@ def test_silence_raises_one_alert_each_time_it_begins(view: SessionView) -> None
     assert {a.times for a in view.alerts.open if a.source == "online"} == {2}
 
 
+def test_what_is_older_than_a_second_is_not_shown_as_now(view: SessionView) -> None:
+    def words() -> tuple[str, str, str]:
+        head = headline_small(view, 120, "") + headline_big(view, 120, "")
+        side_words = text(rules(view, 62) + health(view, 62, 0, 0))
+        return text(head), side_words, text(syllables(view, 120, 8))
+
+    for index in range(5):
+        view.take(posterior(index, 3, 0.75).replace(novelty=0.5), None, index * 33 * MS)
+    view.take(status(0, state="bout"), None, 0)
+    view.look(200 * MS)
+    head, beside, below = words()
+    assert "ARMED" in head
+    assert "30.3 Hz" in beside
+    assert "● rear bout" in beside
+    assert "0.75" in below
+
+    view.take(status(1_900 * MS, state="bout"), None, 1_900 * MS)
+    view.look(2_000 * MS)
+    head, beside, below = words()
+    assert "ARMED" in head, "the session speaks, though no frame comes"
+    assert "02:05" in head
+    assert all(number not in beside for number in ("30.3", "0.42", "0.5"))
+    assert "? rear no frames" in beside
+    assert "0.75" not in below
+    assert "nothing heard now" in below
+    assert "█" not in below.splitlines()[1][:42], "no bar"
+
+    view.look(3_000 * MS)
+    head, beside, below = words()
+    assert view.state == "silent"
+    assert "SILENT" in head
+    assert "02:05" not in head
+    assert "--:--" in head
+    assert "? rear not heard" in beside
+
+    view.take(status(3_100 * MS), None, 3_100 * MS)
+    view.take(posterior(93, 3, 0.75), None, 3_100 * MS)
+    head, beside, below = words()
+    assert "ARMED" in head
+    assert "0.42" in beside
+    assert "0.75" in below
+
+
 def test_losses_and_processes_that_were_never_heard_are_shown(view: SessionView) -> None:
     view.take(healthy("recorder", 0, lost=4, alive=False), None, 0)
     view.look(1)
