@@ -57,12 +57,14 @@ class Rehearsal:
         raise AssertionError("it did not come to this")
 
     async def play(self, frames: int) -> None:
-        """Let frames pass, all of them seen by the screen, and have everything redrawn."""
+        """Let frames pass, have all that was published taken by the screen, and everything redrawn."""
+        heard, published = self.feed._subscribers, self.rig.publishers
+        before = {name: published[name].sequence for name in heard}
         for _ in range(frames):
             self.clock.advance_ns(FRAME_NS)
             self.rig.step()
-        last = self.rig.frame_index
-        await self.until(lambda: self.view.syllables is not None and self.view.syllables.frame_index == last)
+        spoke = [name for name in heard if published[name].sequence != before[name]]
+        await self.until(lambda: all(heard[name]._next == published[name].sequence for name in spoke))
         await self.settle()
 
     async def settle(self) -> None:

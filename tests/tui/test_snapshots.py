@@ -61,6 +61,7 @@ async def test_the_live_screen(private: Path, size: tuple[int, int], colours: in
         await stage.play(75)
         stage.rig.event("camera", "alert", "USB link dropped to 480 Mbit/s")
         await stage.until(lambda: bool(stage.view.alerts.open))
+        stage.view.ethogram.leading(0)  # rows are chosen anew: their order hangs on when the screen was drawn first
         await stage.settle()
         compare(f"live_{size[0]}x{size[1]}_{stage.app.palette.name}", stage.app)
 
