@@ -33,7 +33,8 @@ class LivePanels:
         self.alerts_shown: list[int] = []
         self._picture: ArenaPicture | None = None
         self._picture_of: tuple[int, ...] = ()
-        self._drawn = (-1, -1)
+        self._arena_of = (-1, -1)
+        self._crop_of = -1
 
     def draw(self, tick: int, now_ns: int) -> None:
         """Draw what is due at this tick, in turns so that no tick does everything."""
@@ -72,9 +73,10 @@ class LivePanels:
         silent_ms = view.silent_ms("Frame", now_ns) or 0.0
         aside = f"no frame for {silent_ms / 1000:.0f} s" if silent_ms > STALE_MS else ""
         self.arena.label(_heading("arena", aside, self.arena.size.width), "0", f"{view.facts.max_height_mm:.0f} mm")
-        if view.frame.frame_index == self._drawn[0]:
+        drawn_of = (view.frame.frame_index, -1 if view.pose is None else view.pose.frame_index)
+        if drawn_of == self._arena_of:
             return
-        self._drawn = (view.frame.frame_index, self._drawn[1])
+        self._arena_of = drawn_of
         key = (*self.arena.room, *view.depth.shape)
         facts = view.facts
         if self._picture is None or key != self._picture_of:
@@ -99,9 +101,9 @@ class LivePanels:
         elif pose is not None and pose.heading_probability is not None and pose.heading_probability < 0.9:
             aside = f"heading {pose.heading_probability:.2f}"
         self.crop.label(_heading("mouse", aside, self.crop.size.width), "0", f"{view.facts.max_height_mm:.0f} mm")
-        if view.crop is None or pose is None or pose.frame_index == self._drawn[1]:
+        if view.crop is None or pose is None or pose.frame_index == self._crop_of:
             return
-        self._drawn = (self._drawn[0], pose.frame_index)
+        self._crop_of = pose.frame_index
         self.crop.show(crop_levels(view.crop, *self.crop.room, view.facts.max_height_mm))
 
 
