@@ -15,8 +15,9 @@ from online.files.assignment import Sitting, commitment, open_arm, seal
 from online.files.session_file import SessionReader
 from online.files.whole_file import whole_file
 from protocols.parse import parse_protocol
-from protocols.rule_schema import RuleBase
+from protocols.rule_schema import RuleBase, ScheduledRule, TriggeredRule
 from protocols.schema import Arm
+from protocols.seal import ALIKE, looks
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
@@ -51,12 +52,27 @@ def seal_command(protocol: Path, subjects: tuple[str, ...], out: Path) -> None:
 
 
 def distinguishable(arms: Sequence[Arm], rules: Sequence[RuleBase]) -> list[str]:
-    """A line where screen and record would show the arms under different names."""
-    shown = {rule.name: rule.shown_name for rule in rules}
-    looks = {tuple(sorted(shown[name] for name in arm.rules)) for arm in arms}
-    if len(looks) < 2:
-        return []
-    return ["screen and record will tell the arms apart by the names of their rules: give these the same 'alias'"]
+    """A line for each thing that the seal cannot hide: by which screen, record or light will tell the arms apart."""
+    named = {rule.name: rule for rule in rules}
+    of_arms = [[named[name] for name in arm.rules] for arm in arms]
+    outputs = {tuple(sorted((rule.shown_name, rule.output) for rule in arm)) for arm in of_arms}
+    chances = {
+        tuple(sorted((rule.shown_name, getattr(rule, "catch_probability", 0.0)) for rule in arm)) for arm in of_arms
+    }
+    lines = []
+    if len(looks(arms, rules)) > 1:
+        lines.append(ALIKE)
+    if len(outputs) > 1:
+        lines.append("screen and record will tell the arms apart by the outputs of their rules")
+    if len(chances) > 1:
+        lines.append(
+            "who counts pulses and catches, or sees the light, will tell the arms apart by their catch_probability"
+        )
+    return lines
+
+
+def _chance(rule: RuleBase) -> float:
+    return rule.catch_probability if isinstance(rule, TriggeredRule | ScheduledRule) else 0.0
 
 
 @click.command("unblind", epilog="Example: etholoop protocol unblind sessions/* --assignment study.sealed")

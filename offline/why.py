@@ -17,6 +17,7 @@ from protocols.conditions import make_checks
 from protocols.moment import Moment
 from protocols.rule_schema import RuleBase, SituationRule, SyllableRule
 from protocols.schema import Block
+from protocols.seal import is_sealed
 from protocols.session_clock import SessionClock, Timetable
 from protocols.targets import resolve
 from protocols.why import Why, in_words
@@ -41,7 +42,7 @@ class Inquiry:
         self.arm = None if assignment is None or assignment.subjects is None else assignment.subjects.get(subject)
         others = {name for arm in protocol.arms if arm.name != self.arm for name in arm.rules}
         mine = {name for arm in protocol.arms if arm.name == self.arm for name in arm.rules}
-        blind = assignment is not None and assignment.sealed is not None
+        blind = is_sealed(protocol)
         rules = [rule for rule in protocol.rules if blind or rule.name in mine or rule.name not in others]
         self._shown = list(dict.fromkeys(rule.shown_name for rule in rules))
         self._rules = {name: [rule for rule in rules if rule.shown_name == name] for name in self._shown}
@@ -94,6 +95,8 @@ class Inquiry:
     def near_in_words(self, row: np.void) -> str:
         """A row of `/engine/near`."""
         rule = self.rule(text_of(row["rule"]))
+        if is_sealed(self.session.protocol):
+            return f"{text_of(row['cause'])}: its values are under seal"
         why = Why(text_of(row["cause"]), int(row["part"]), float(row["value"]), float(row["needed"]))
         return f"{probability_in_words(row)}{why.cause}: {in_words(why, rule)}"
 
@@ -177,7 +180,8 @@ def trial_in_words(row: np.void) -> str:
     """Every value that decided a trial, and when."""
     number, reason, detail = int(row["trial_number"]), text_of(row["reason"]), text_of(row["detail"])
     outcome = f"refused, {reason}" if reason else f"trial {number}, {text_of(row['outcome'])}"
-    text = f"{probability_in_words(row)}{outcome}; {detail}; block '{text_of(row['block'])}'"
+    decided_by = f"{detail}; " if detail else ""
+    text = f"{probability_in_words(row)}{outcome}; {decided_by}block '{text_of(row['block'])}'"
     age_ms = float(row["decided_time_ns"] - row["capture_time_ns"]) / 1e6
     train = f"{row['count']} x {row['width_us'] / 1000:g} ms on channel {row['channel']}"
     sent = "" if is_missing(np.asarray(row["command_sequence"])) else f", sent as command {row['command_sequence']}"

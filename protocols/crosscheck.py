@@ -11,6 +11,7 @@ from protocols.rule_crosscheck import rule_problems
 from protocols.rule_schema import RuleBase
 from protocols.schema import Arena, Arm, Assignment, Block, Limits, Output, Place, Protocol, Session, Shape, SyncOutput
 from protocols.schema_types import Table
+from protocols.seal import ALIKE, looks
 from protocols.targets import nearest
 
 T = TypeVar("T", bound=Table)
@@ -50,6 +51,7 @@ def cross_check(parts: Parts) -> list[str]:
         if names.count(name) > 1
     ]
     problems += _references(parts) + _blocks(parts) + _shapes(parts) + _arms(parts)
+    problems += _shown_twice(parts)
     for rule in parts.all("rules", RuleBase):
         lines = rule_problems(rule, parts.written["places"], parts.table("arena", Arena))
         problems += [f'[[rules]] "{rule.name}", {line}' for line in lines]
@@ -135,11 +137,31 @@ def _arms(parts: Parts) -> list[str]:
         return ["[assignment]: there are no [[arms]] to assign subjects to"]
     if (assignment.sealed is None) == (assignment.subjects is None):
         return ["[assignment]: needs either 'sealed' or 'subjects'"]
+    if assignment.sealed is not None and {"arms", "rules"} <= parts.whole:
+        shown = looks(parts.all("arms", Arm), parts.all("rules", RuleBase))
+        if len(shown) > 1:
+            return [f"[assignment], key 'sealed': {ALIKE}"]
     return [
         f"[assignment], key 'subjects.{subject}' = '{arm}': no such arm; {nearest(arm, arms)}"
         for subject, arm in (assignment.subjects or {}).items()
         if arm not in arms
     ]
+
+
+def _shown_twice(parts: Parts) -> list[str]:
+    """Rules of one subject that screen and record could not tell apart."""
+    arms = {rule.name: {arm.name for arm in parts.all("arms", Arm) if rule.name in arm.rules} for rule in _rules(parts)}
+    return [
+        f"[[rules]] \"{second.name}\", key 'alias': '{second.shown_name}' is what \"{first.name}\" is shown as too; "
+        "only rules of different arms may share it"
+        for first, second in combinations(_rules(parts), 2)
+        if first.shown_name == second.shown_name and first.name != second.name
+        if not (arms[first.name] and arms[second.name] and not arms[first.name] & arms[second.name])
+    ]
+
+
+def _rules(parts: Parts) -> tuple[RuleBase, ...]:
+    return parts.all("rules", RuleBase)
 
 
 def _train(output: Output, limits: Limits | None) -> list[str]:

@@ -10,7 +10,6 @@ time, interval, duty and count. The caller writes the train of a "pulse", and re
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from math import isnan, nan
 
 from online.errors import ConfigError
@@ -23,6 +22,7 @@ from protocols.materials import NO_MATERIALS, Materials
 from protocols.moment import Moment
 from protocols.rule_schema import OwnRule
 from protocols.schema import Protocol
+from protocols.seal import is_sealed, masked, masked_near, masked_status
 from protocols.session_clock import Continuity, SessionClock, Timetable
 from protocols.sums import Sums
 from protocols.trial import Decision, Evidence, EvidenceRequest, PoseLike, Status, Vector
@@ -57,6 +57,7 @@ class EngineState:
         "protocol",
         "requests",
         "rules",
+        "sealed",
         "timetable",
     )
 
@@ -75,6 +76,7 @@ class EngineState:
         self.gate = Gate(limits, deadline_ns)
         self._sums = setting.sums
         self.rules: list[LiveRule] = sorted(build_rules(setting), key=lambda live: -live.rule.priority)
+        self.sealed = is_sealed(protocol)
         self.as_lists = any(isinstance(rule, OwnRule) for rule in protocol.rules)
         self.requests: tuple[EvidenceRequest, ...] = evidence_requests(protocol)
 
@@ -86,7 +88,8 @@ class EngineState:
     @property
     def near(self) -> Sequence[NearMiss]:
         """Rules that were near their threshold at the last frame and gave no trial, with the cause."""
-        return [NearMiss._make(row) for row in self.gate.near]
+        near = [NearMiss._make(row) for row in self.gate.near]
+        return [masked_near(miss) for miss in near] if self.sealed else near
 
     def enter_block(self) -> None:
         """Make the rules of the current block live, the others not."""
@@ -197,16 +200,17 @@ def step(
         decision = live.consider(moment, gate)
         if decision is not None:
             decisions = [decision] if decisions is None else [*decisions, decision]
-    return NOTHING if decisions is None else decisions
+    if decisions is None:
+        return NOTHING
+    return [masked(decision) for decision in decisions] if state.sealed else decisions
 
 
 def status(state: EngineState) -> Status:
-    """What the screen shows; cheap enough for every frame. Under seal a rule's target, which tells the arm, is not."""
+    """What the screen shows; cheap enough for every frame. Under seal nothing of it tells the arm."""
     elapsed_ns = state.clock.elapsed_ns
     rules = [live.status(state.clock.now_ns) for live in state.rules]
-    assignment = state.protocol.assignment
-    if assignment is not None and assignment.sealed is not None:
-        rules = [replace(rule, target=(), threshold=nan, target_probability=nan) for rule in rules]
+    if state.sealed:
+        rules = [masked_status(rule) for rule in rules]
     return Status(
         block=state.gate.block,
         block_left_ms=state.timetable.left_ns(elapsed_ns) / 1e6,

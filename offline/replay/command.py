@@ -26,6 +26,7 @@ from online.files.protocol_files import ProtocolFiles
 from protocols.materials import Materials
 from protocols.materials import gather as gather_materials
 from protocols.schema import Protocol
+from protocols.seal import is_sealed, opened
 
 _PATH = click.Path(exists=True, path_type=Path)
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -129,7 +130,10 @@ def _session_job(path: Path, options: ReplayOptions, model: Model | None) -> Job
     session = read_session(path)
     own = options.protocol is None or options.protocol.read_bytes() == session.protocol_bytes
     if options.protocol is None or own:
-        protocol, materials = session.protocol, session.own_materials(_arm(session, options))
+        arm, protocol = _arm(session, options), session.protocol
+        materials = session.own_materials(arm)
+        if arm is not None:
+            protocol = opened(protocol, str(session.attributes["subject"]), arm)
     else:
         protocol = read_protocol(options.protocol)
         materials = _materials(protocol, options.protocol, str(session.attributes["subject"]))
@@ -158,8 +162,9 @@ def _reproduction(job: Job, replayed: Replayed) -> dict[str, Any]:
     """Whether the session's own record came out again."""
     if job.record is None:
         return {"identical": None, "difference": ""}
-    found: Comparison = compare(replayed.decided, job.record.trials)
-    difference = found.difference or compare_near(replayed.near, job.record.near)
+    sealed = is_sealed(job.record.protocol)
+    found: Comparison = compare(replayed.decided, job.record.trials, sealed)
+    difference = found.difference or compare_near(replayed.near, job.record.near, sealed)
     if difference and not job.record.complete:
         difference += "; messages of the session were lost in recording, so not all of the engine's inputs are there"
     first = sorted((job.differences or {}).items(), key=lambda item: item[1])
@@ -175,7 +180,7 @@ def _reproduction(job: Job, replayed: Replayed) -> dict[str, Any]:
 def _nulls(jobs: Sequence[Job], options: ReplayOptions, model: Model | None) -> dict[str, Any]:
     """Both nulls over all sessions; they must share a protocol."""
     protocol = jobs[0].protocol
-    if any(job.protocol != protocol for job in jobs):
+    if any(_without_arms(job.protocol) != _without_arms(protocol) for job in jobs):
         raise ConfigError("--null: the sessions ran different protocols; give one with --protocol")
     say("null distributions: replaying" + (f", and {len(options.baseline)} baselines" if options.baseline else ""))
     own = [nulls.replay_traced(job.recording, protocol, job.materials)[1] for job in jobs]
@@ -185,6 +190,10 @@ def _nulls(jobs: Sequence[Job], options: ReplayOptions, model: Model | None) -> 
             recording = recording_of(job.record, False) if job.record is not None else job.recording
             quiet.append(nulls.replay_traced(recording, protocol, jobs[0].materials)[1])
     return nulls.null_distributions(protocol, own, quiet, options.null, options.window)
+
+
+def _without_arms(protocol: Protocol) -> Protocol:
+    return protocol.model_copy(update={"assignment": None})
 
 
 def _show(results: list[dict[str, Any]], compared: dict[str, Any] | None, options: ReplayOptions) -> None:

@@ -1,7 +1,7 @@
 """A replay against the pulse log of the session itself: identical, or where and in what they part."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from offline.replay.run import Decided
 from online.files.tables import is_missing, stored_text, text_of
+from protocols.seal import masked, masked_near
 from protocols.why import CAUSES, NearMiss
 
 TEXTS = ("rule", "outcome", "reason", "block", "output", "detail")
@@ -29,9 +30,11 @@ class Comparison:
     difference: str
 
 
-def compare(decided: list[Decided], trials: NDArray[np.void]) -> Comparison:
-    """Field by field and bit for bit, in order."""
+def compare(decided: list[Decided], trials: NDArray[np.void], sealed: bool = False) -> Comparison:
+    """Field by field and bit for bit, in order; a record made under seal holds no value that tells the arm."""
     refused = 0
+    if sealed:
+        decided = [replace(mine, decision=masked(mine.decision)) for mine in decided]
     for i, (mine, row) in enumerate(zip(decided, trials, strict=False)):
         theirs = recorded_fields(row)
         ours = decided_fields(mine)
@@ -59,9 +62,11 @@ def compare(decided: list[Decided], trials: NDArray[np.void]) -> Comparison:
     return Comparison(True, len(decided), refused, "")
 
 
-def compare_near(near: Sequence[tuple[int, NearMiss]], rows: NDArray[np.void]) -> str:
+def compare_near(near: Sequence[tuple[int, NearMiss]], rows: NDArray[np.void], sealed: bool = False) -> str:
     """The first difference between what almost fired in a replay and in the record, in words; empty when there is
     none."""
+    if sealed:
+        near = [(frame, masked_near(miss)) for frame, miss in near]
     for mine, row in zip(near, rows, strict=False):
         theirs = (int(row["frame_index"]), *(_plain(row[name]) for name in NearMiss._fields))
         ours = (mine[0], *mine[1])

@@ -7,13 +7,17 @@ import numpy as np
 from online.messages import RuleStatus, SessionStatus, Trial
 from protocols.rule_schema import RuleBase, SyllableRule, TriggeredRule
 from protocols.schema import Block, Protocol
+from protocols.seal import is_sealed
 from protocols.session_clock import Timetable
 from protocols.targets import resolve
 from rig.tui.session_view import SessionView
 
 
 class RecordedStatus:
-    """Answers for one session. Rules' states are those that trials and posterior prove: a dwell is not seen."""
+    """Answers for one session. Rules' states are those that trials and posterior prove: a dwell is not seen.
+
+    Under seal no target is shown: of rules that share a name it is not known which the session had.
+    """
 
     def __init__(self, protocol: Protocol, names: dict[int, str]) -> None:
         self._protocol = protocol
@@ -42,7 +46,7 @@ class RecordedStatus:
         )
 
     def _target(self, rule: RuleBase, num_syllables: int) -> tuple[int, ...]:
-        if not isinstance(rule, SyllableRule):
+        if not isinstance(rule, SyllableRule) or is_sealed(self._protocol):
             return ()
         if rule.name not in self._targets:
             self._targets[rule.name] = resolve(rule.target, num_syllables, self._names)[0]
@@ -52,7 +56,7 @@ class RecordedStatus:
         posterior = view.ethogram.newest()
         target = self._target(rule, posterior.size) if posterior.size else ()
         probability = float(posterior[list(target)].sum()) if target else float("nan")
-        threshold = rule.enter if isinstance(rule, SyllableRule) else float("nan")
+        threshold = rule.enter if target and isinstance(rule, SyllableRule) else float("nan")
         trials = [trial for trial in view.trials if trial.rule == name]
         counts = Counter(trial.outcome for trial in trials)
         left_ms = _refractory_left_ms(rule, trials, time_ns)

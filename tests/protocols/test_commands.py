@@ -20,7 +20,7 @@ from protocols.schema import MOST_OUTPUTS
 from rig.main import main
 from rig.ttl.configuration import NUM_CHANNELS
 from tests.protocols.helpers import HEAD, RULE
-from tests.protocols.test_rules import ARMS, SHAM
+from tests.protocols.test_rules import ARMS, SHAM, alike
 
 LIBRARY = sorted((Path(protocols.__file__).parent / "library").glob("*.toml"))
 
@@ -134,7 +134,7 @@ def test_a_channel_that_no_board_has_is_a_mistake_of_the_file(
     assert (code, f"key 'channel' = {MOST_OUTPUTS}: must be below {MOST_OUTPUTS}" in err) == (2, True)
 
 
-BLINDED = HEAD + RULE + SHAM + ARMS + '[assignment]\nsealed = "study.sealed"\n'
+BLINDED = HEAD + alike(RULE + SHAM) + ARMS + '[assignment]\nsealed = "study.sealed"\n'
 
 
 def test_subjects_are_drawn_sealed_and_unblinded(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ REFERRING = (
     + """
 [[rules]]
 name = "control"
+alias = "stimulation"
 kind = "yoked"
 source = "times.txt"
 output = "laser"
@@ -31,6 +32,7 @@ match = "times.txt"
 output = "laser"
 [[rules]]
 name = "own"
+alias = "stimulation"
 kind = "own"
 file = "rule.py"
 class = "Rule"

@@ -14,7 +14,9 @@ from offline.replay.compare import compare, compare_near
 from offline.replay.from_frames import recompute
 from offline.replay.recorded import RecordedSession, read_session, recording_of
 from offline.replay.run import replay
+from online.files.assignment import seal
 from online.files.tables import text_of
+from protocols.materials import Materials
 from rig.main import main
 from tests.protocols.live_loop import Board, Fault, run_live
 from tests.rigs import body_frames, tiny_model
@@ -200,6 +202,32 @@ def test_a_session_is_reproduced_by_the_command(capsys: pytest.CaptureFixture[st
     assert result["rules"]["either"]["pulses"] > 3
     code, out, _ = run(capsys, live)
     assert (code, "reproduced identically" in out) == (0, True)
+
+
+def test_a_session_under_seal_holds_no_value_that_tells_the_arm_and_a_replay_brings_them_back(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, frames: np.ndarray
+) -> None:
+    either = SIMPLE[SIMPLE.index("[[rules]]") : SIMPLE.index("[[outputs]]")]
+    arms = "".join(
+        either.replace("either", arm).replace("target = 0", f'alias = "stimulation"\ntarget = {target}')
+        + f'[[arms]]\nname = "of {arm}"\nrules = ["{arm}"]\n'
+        for target, arm in enumerate(("first", "second"))
+    )
+    text = SIMPLE.replace(either, arms) + '[assignment]\nsealed = "study.sealed"\n'
+    sealed, trials = tmp_path / "study.sealed", tmp_path / "trials.csv"
+    sealed.write_text(seal({"m1": "of first"}, b"s" * 32))
+    live = run_live(tmp_path / "s", text, tiny_model(), frames, {}, materials=Materials(arm="of first"))
+    session = read_session(live)
+    assert set(session.trials["rule"]) == {b"stimulation"}
+    assert np.isnan(session.trials["target_probability"]).all()
+    assert set(session.trials["detail"]) == {b""}
+    assert len(session.near)
+    assert np.isnan([session.near[name] for name in ("target_probability", "threshold", "value", "needed")]).all()
+    assert run(capsys, live)[0] == 2
+    code, out, _ = run(capsys, live, "--assignment", sealed, "--trials", trials, "--json")
+    assert (code, json.loads(out)["sessions"][0]["identical"]) == (0, True)
+    with trials.open() as file:
+        assert all(float(row["target_probability"]) >= 0.5 for row in csv.DictReader(file))
 
 
 def test_a_record_that_was_changed_is_found_out(capsys: pytest.CaptureFixture[str], live: Path, tmp_path: Path) -> None:

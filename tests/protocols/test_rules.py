@@ -224,9 +224,13 @@ rules = ["nothing"]
 SHAM = RULE.replace('"reward"', '"nothing"').replace("catch_probability = 0.0", "catch_probability = 1.0")
 
 
+def alike(rules: str) -> str:
+    """Rules that are shown under one name."""
+    return rules.replace("target = 1", 'alias = "stimulation"\ntarget = 1')
+
+
 def test_a_subject_meets_the_rules_of_its_own_arm_under_a_common_name() -> None:
-    both = (RULE + SHAM).replace("target = 1", 'alias = "stimulation"\ntarget = 1')
-    text = HEAD + both + ARMS + '[assignment]\nsubjects = { mouse = "paired", rat = "sham" }'
+    text = HEAD + alike(RULE + SHAM) + ARMS + '[assignment]\nsubjects = { mouse = "paired", rat = "sham" }'
     for subject, outcome in (("mouse", "pulse"), ("rat", "catch")):
         state = engine(text, subject=subject)
         ((_, decision),) = run(state, [0.9])
@@ -237,7 +241,7 @@ def test_a_subject_meets_the_rules_of_its_own_arm_under_a_common_name() -> None:
 
 
 def test_a_sealed_arm_comes_with_the_materials() -> None:
-    text = HEAD + RULE + SHAM + ARMS + '[assignment]\nsealed = "a.sealed"'
+    text = HEAD + alike(RULE + SHAM) + ARMS + '[assignment]\nsealed = "a.sealed"'
     ((_, decision),) = run(engine(text, Materials(arm="sham")), [0.9])
     assert decision.outcome == "catch"
     with pytest.raises(ConfigError, match="is in no arm"):
