@@ -99,6 +99,13 @@ class Supervisor:
         """Start the camera process and return what it found."""
         return TypeAdapter(CameraInfo).validate_json(self.prepare("camera"))
 
+    def look_after(self, name: str) -> None:
+        """Raise as `prepare` does when a child failed or was killed; one that ended well is no failure."""
+        self.children_say.take(0)
+        child = self.nursery.children[name]
+        if child.failed is not None or child.exit_code not in (None, 0):
+            self._raise_failure(child)
+
     def _raise_failure(self, child: Child) -> None:
         if child.failed is not None:
             kind, _, text = child.failed.partition(": ")
@@ -107,9 +114,7 @@ class Supervisor:
                 raise error(text)
             raise SessionFailed(f"the {child.name} process failed: {child.failed}; {child.last_words()}")
         if child.exit_code is not None:
-            raise SessionFailed(
-                f"the {child.name} process ended at once with code {child.exit_code}: {child.last_words()}"
-            )
+            raise SessionFailed(f"the {child.name} process ended with code {child.exit_code}: {child.last_words()}")
 
     def start(self) -> None:
         """Wait until everyone hears what it must, then start consumers before producers."""

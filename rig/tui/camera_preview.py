@@ -11,7 +11,7 @@ import zmq
 from numpy.typing import NDArray
 
 from online.arena import Arena
-from online.errors import EtholoopError
+from online.errors import CameraLost, EtholoopError
 from online.files.arena_file import load_arena
 from online.messages import Frame
 from rig.bus import Subscriber
@@ -27,6 +27,7 @@ from rig.supervisor import Supervisor
 WAIT_MS = 20
 MEASURED_FRAMES = 30
 LET_GO_S = 5.0
+SILENCE_NS = 1_000_000_000
 
 
 class CameraPreview:
@@ -48,6 +49,16 @@ class CameraPreview:
         self.depth: NDArray[np.uint16] | None = None
         self.dropped = 0
         self._recent: deque[tuple[int, int]] = deque(maxlen=MEASURED_FRAMES)
+        self._heard_ns: int | None = None
+
+    @property
+    def silent_s(self) -> float | None:
+        """How long no frame came, where that is longer than a second; a recording that was seen to its end is not
+        silent."""
+        heard_ns = self._heard_ns
+        if heard_ns is None or (silent_ns := self._clock.now_ns() - heard_ns) < SILENCE_NS:
+            return None
+        return silent_ns / 1e9
 
     @property
     def rate_hz(self) -> float | None:
@@ -112,10 +123,16 @@ class CameraPreview:
             while not frames.heard and not self._over.is_set():
                 frames.socket.poll(WAIT_MS)
                 frames.receive(self._clock.now_ns())
+                supervisor.look_after("camera")
             supervisor.command("camera", "start")
+            self._heard_ns = self._clock.now_ns()
             while not self._over.is_set() and not frames.ended:
                 frames.socket.poll(WAIT_MS)
                 self._take(frames)
+                supervisor.look_after("camera")
+            self._heard_ns = None
+            if info.live and not self._over.is_set():
+                raise CameraLost(f"{info.name} sends no more frames: look at its cable, then check again")
         finally:
             frames.close()
             context.term()
@@ -125,6 +142,7 @@ class CameraPreview:
             frame = received.message
             if not isinstance(frame, Frame) or received.payload is None:
                 continue
+            self._heard_ns = self._clock.now_ns()
             self._recent.append((frame.capture_time_ns, frame.frame_index))
             self.dropped += frame.dropped_before
             self.depth = np.frombuffer(received.payload, np.uint16).reshape(frame.height, frame.width).copy()

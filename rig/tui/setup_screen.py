@@ -55,6 +55,15 @@ KEYS = KeyWords(
     "",
 )
 PICTURE_TOP_MM = 100.0
+SEEN_BY_CAMERA = ("camera", "rate", "fits", "arena", "moved", "disk")
+
+
+def preview_failure(preview: CameraPreview | None) -> str:
+    """Why the camera does not do; empty while nothing speaks against it."""
+    if preview is None or preview.failure:
+        return preview.failure if preview is not None else ""
+    silent_s = preview.silent_s
+    return "" if silent_s is None else f"no frame for {silent_s:.0f} s: look at its cable, then check again (F5)"
 
 
 class SetupScreen(Screen[SessionRequest], Repaintable, Helped):
@@ -156,8 +165,12 @@ class SetupScreen(Screen[SessionRequest], Repaintable, Helped):
     def _files_checked(self, found: dict[str, Check], known: Known) -> None:
         self.checks |= found
         self.known = known
+        if known.rig is None or known.protocol is None:
+            self.checks["board"] = Check("board", checks.TITLES["board"])
+            self._judged_board = ""
         if known.rig is None:
             self.close_preview()
+            self._previewed = ""
         elif known.rig.model_dump_json() != self._previewed:
             self.close_preview()
             self._previewed = known.rig.model_dump_json()
@@ -216,7 +229,8 @@ class SetupScreen(Screen[SessionRequest], Repaintable, Helped):
             self.app.call_from_thread(self.notify, f"{name} pulsed: the board confirmed it")
 
     def _board_checked(self, judged: Check) -> None:
-        self.checks["board"] = judged
+        if self._judged_board:
+            self.checks["board"] = judged
 
     def close_preview(self) -> None:
         """Let the camera go."""
@@ -234,20 +248,18 @@ class SetupScreen(Screen[SessionRequest], Repaintable, Helped):
         head = self.query_one("#top", LinesPanel)
         head.show([((" etholoop ", "title"), ("  set-up of a session", "text"))])
         panel = self.query_one("#checks", LinesPanel)
-        panel.show(lines_of(list(self.checks.values()), panel.size.width))
+        panel.show(lines_of(list(self.checks.values()), panel.size.width, panel.size.height))
         foot = self.query_one("#keys", LinesPanel)
         foot.show([keys(foot.size.width, KEYS, "ready" if ready else "")])
         self._draw()
 
     def _judge_camera(self) -> None:
-        preview, known = self._preview, self.known
-        names = ("camera", "rate", "fits", "arena", "moved", "disk")
-        if preview is None:
-            self.checks |= {name: Check(name, checks.TITLES[name]) for name in names}
-            return
-        found = self.checks
-        if preview.failure:
-            found["camera"] = Check("camera", checks.TITLES["camera"], "bad", preview.failure)
+        preview, known, found = self._preview, self.known, self.checks
+        failure = preview_failure(preview)
+        if preview is None or failure:
+            found |= {name: Check(name, checks.TITLES[name]) for name in SEEN_BY_CAMERA}
+            if failure:
+                found["camera"] = Check("camera", checks.TITLES["camera"], "bad", failure)
             return
         info = preview.info
         if info is None:
@@ -256,6 +268,7 @@ class SetupScreen(Screen[SessionRequest], Repaintable, Helped):
         words = f"{info.name}, {info.width} x {info.height} at {info.rate_hz:g} Hz"
         found["camera"] = Check("camera", checks.TITLES["camera"], "good", words)
         found["rate"] = checks.check_rate(info, preview.rate_hz, preview.dropped)
+        found |= {name: Check(name, checks.TITLES[name]) for name in ("fits", "disk")}
         if known.bundle is not None:
             found["fits"] = checks.check_fits(known.bundle, info)
         if known.protocol is not None and known.rig is not None:
@@ -279,7 +292,10 @@ class SetupScreen(Screen[SessionRequest], Repaintable, Helped):
         panel = self.query_one("#arena", PicturePanel)
         preview = self._preview
         panel.label((("arena ", "title"), ("with its region of interest", "dim")), "0", f"{PICTURE_TOP_MM:.0f} mm")
-        if preview is None or preview.depth is None or preview.info is None or panel.size.height < 4:
+        if preview is None or preview_failure(preview):
+            panel.clear()
+            return
+        if preview.depth is None or preview.info is None or panel.size.height < 4:
             return
         depth, arena = preview.depth, preview.arena
         key = (*panel.room, *depth.shape, id(arena))

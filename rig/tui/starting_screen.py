@@ -89,7 +89,7 @@ def step_lines(said: list[str], step_s: int, whole_s: int, width: int) -> list[L
     lines: list[Line] = [heading, ((" ", "text"),)]
     done = said[-MOST_LINES:-1]
     lines += [(("  ● ", "good"), (fit(step, width - 4).rstrip(), "text")) for step in done]
-    first, *rest = wrapped(said[-1] if said else "the program is starting", width - 12)
+    first, *rest = wrapped(said[-1] if said else "the program is starting", width - 12) or [""]
     lines.append((("  ◌ ", "info"), (first, "strong"), (f"  {step_s} s", "info")))
     return lines + [((f"    {part}", "strong"),) for part in rest]
 

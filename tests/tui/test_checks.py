@@ -133,13 +133,32 @@ def test_start_waits_for_all_but_warnings() -> None:
 
 
 def test_the_reason_stands_beneath_what_is_bad() -> None:
-    lines = lines_of([Check("a", "camera found", "bad", "no camera " * 12), Check("b", "clock", "good", "fine")], 40)
+    lines = lines_of(
+        [Check("a", "camera found", "bad", "no camera " * 12), Check("b", "clock", "good", "fine")], 40, 20
+    )
     said = [text_of_line(line) for line in lines]
     assert said[1].startswith("✕ camera found")
     assert said[2].strip().startswith("no camera")
     assert said[-1].startswith("● clock  fine")
     assert all(len(line) <= 40 for line in said)
     assert len(wrapped("word " * 500, 20)) == 5
+    path = "/data/" + "long/" * 20 + "rig.toml"
+    assert "".join(wrapped(path, 30)) == path, "a path is broken, not cut"
+
+
+def test_whatever_locks_the_start_is_seen_on_a_small_screen() -> None:
+    checks = [Check(f"{n}", f"item {n}", "good", "fine") for n in range(10)]
+    checks[2] = Check("2", "item 2", "bad", "\n".join(f"problem {n} of the protocol" for n in range(6)))
+    checks[9] = Check("9", "item 9", "bad", "no board")
+    checks[5] = Check("5", "item 5", "waiting")
+    said = [text_of_line(line) for line in lines_of(checks, 36, 16)]
+    assert len(said) <= 16
+    assert sum("problem" in line for line in said) == 6
+    assert all(any(line.startswith(sign) for line in said) for sign in ("✕ item 2", "✕ item 9", "○ item 5"))
+    assert said[-1].startswith("● 7 others are good")
+    said = [text_of_line(line) for line in lines_of(checks, 36, 9)]
+    assert len(said) <= 9
+    assert all(any(line.startswith(sign) for line in said) for sign in ("✕ item 2", "✕ item 9", "○ item 5"))
 
 
 def test_last_entries_are_kept(tmp_path: Path) -> None:
