@@ -143,12 +143,8 @@ def _require_same_components(path: Path, theirs: Projection, pca: Path, num_comp
 
 def parts_of_index(path: Path, selection: Selection) -> tuple[list[Part], list[str], dict[str, str]]:
     """Parts, complaints and the group of each listed uuid."""
-    try:
-        index = yaml.safe_load(path.read_text())
-        entries = {str(entry["uuid"]): entry for entry in index["files"]}
-    except (OSError, yaml.YAMLError, KeyError, TypeError) as error:
-        raise FileFormatError(f"{path}: no moseq2-index.yaml: it lists no 'files' with a 'uuid' ({error!r})") from error
-    groups = {uuid: str(entry.get("group", NO_GROUP)) for uuid, entry in entries.items()}
+    index, entries = _read_index(path)
+    groups = {uuid: _group(entry) for uuid, entry in entries.items()}
     scores = path.parent / str(index.get("pca_path", ""))
     parts: list[Part] = []
     complaints: list[str] = []
@@ -167,6 +163,29 @@ def parts_of_index(path: Path, selection: Selection) -> tuple[list[Part], list[s
     return parts, complaints, groups
 
 
+def _read_index(path: Path) -> tuple[Mapping[str, Any], dict[str, Mapping[str, Any]]]:
+    """The index, and its entries by uuid."""
+    try:
+        index = yaml.safe_load(path.read_text())
+        listed = [(str(entry["uuid"]), entry) for entry in index["files"]]
+    except (OSError, ValueError, yaml.YAMLError, KeyError, TypeError) as error:
+        raise FileFormatError(f"{path}: no moseq2-index.yaml: it lists no 'files' with a 'uuid' ({error!r})") from error
+    if not listed:
+        raise FileFormatError(f"{path}: its 'files' lists no session")
+    entries = dict(listed)
+    for uuid, entry in listed:
+        if entries[uuid] is not entry:
+            raise FileFormatError(f"{path}: uuid {uuid} is listed twice: keep one entry")
+        if not isinstance(entry.get("metadata") or {}, Mapping):
+            raise FileFormatError(f"{path}: session {uuid}: its 'metadata' is no table of names and values")
+    return index, entries
+
+
+def _group(entry: Mapping[str, Any]) -> str:
+    named = entry.get("group")
+    return NO_GROUP if named is None else str(named)
+
+
 def _results_of(index: Path, uuid: str, entry: Mapping[str, Any]) -> Path:
     listed = entry.get("path", [])
     for name in [listed] if isinstance(listed, str) else listed:
@@ -182,7 +201,7 @@ def _described(session: ScoredSession, entry: Mapping[str, Any]) -> ScoredSessio
     metadata = entry.get("metadata") or {}
     return replace(
         session,
-        group=str(entry.get("group", NO_GROUP)),
+        group=_group(entry),
         subject=str(metadata.get("SubjectName") or session.subject),
     )
 

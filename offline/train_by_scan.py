@@ -25,6 +25,8 @@ def train_by_scan(options: TrainOptions, prepared: Prepared, settings: Settings)
             "a scan chooses on held-out sessions, and none is held out: give two sessions, and --hold-out"
         )
     num_dims = prepared.train.x.shape[1]
+    if beyond := sorted(n for n in options.scan_pcs if n > num_dims):
+        say(f"--scan-pcs {', '.join(map(str, beyond))}: the scores have {num_dims} components, so {num_dims} are tried")
     first = Candidate(options.kappa, options.lags, min(options.pcs, num_dims), options.student_t, options.seed)
     request = Request(
         first=first,

@@ -6,7 +6,9 @@ from dataclasses import replace
 from typing import Any
 
 import click
+import numpy as np
 
+from offline.arhmm.data import Sessions
 from offline.arhmm.diagnosis import diagnose
 from offline.arhmm.fit import Fit
 from offline.command_line import say
@@ -15,6 +17,7 @@ from offline.train_options import TrainOptions, bundle_of_group, picture_of, sch
 from offline.training import Prepared, Recipe, make_bundle, summarise_fit
 from offline.training_pictures import draw_convergence
 from online.files.bundle import save_bundle
+from online.model import Array
 
 
 def write_outcome(
@@ -41,17 +44,28 @@ def write_groups(options: TrainOptions, prepared: Prepared, result: Fit, groups:
     if options.transitions == "group" and len(groups) < 2:
         say("all sessions are of one group: its transitions are those of the model")
     paths: dict[str, str] = {}
-    for name, model in zip(groups, result.by_group, strict=False):
+    for index, (name, model) in enumerate(zip(groups, result.by_group, strict=False)):
         made_by = f"etholoop train (kappa {options.kappa:g}, {options.sweeps} sweeps, transitions of group {name})"
         path = bundle_of_group(options.out, name)
         save_bundle(
             path,
             make_bundle(
-                prepared, replace(result, model=model), Recipe(made_by, options.seed, options.pca, options.scores)
+                prepared,
+                replace(result, model=model, usage=_usage(prepared.train, result, index)),
+                Recipe(made_by, options.seed, options.pca, options.scores),
             ),
         )
         paths[name] = str(path)
     return paths
+
+
+def _usage(train: Sessions, result: Fit, group: int) -> Array:
+    """Shares (K,) of syllables in the sessions of one group, by the last Gibbs sample."""
+    rows = [train.rows(i) for i in range(len(train.names)) if train.groups[i] == group]
+    labels = np.concatenate([result.gibbs_labels[r] for r in rows])
+    counts = np.bincount(labels[labels >= 0], minlength=len(result.usage)).astype(np.float64)
+    shares: Array = counts / max(counts.sum(), 1.0)
+    return shares
 
 
 def _tell(options: TrainOptions, summary: dict[str, Any]) -> None:

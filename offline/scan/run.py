@@ -16,8 +16,8 @@ from online.model import Array
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What to try: `first` is the starting point (its seed is the first restart's); each tuple, where it has two values
-    or more, is scanned."""
+    """What to try: `first` is the starting point (its seed is the first restart's); each tuple holds a value, which
+    is taken, or several, which are scanned."""
 
     first: Candidate
     restarts: int
@@ -100,6 +100,8 @@ def run_scan(
             row, reason = choose(rows)
             stages.append(Stage(name, rows, row.candidate, reason))
             taken = row.candidate
+        else:
+            taken = tried[0]
     restarts = _try_all(data, [taken], request, (known, complaints), workers, report)
     return ScanResult(stages, list(known.values()), restarts, compare_restarts(data, restarts), complaints)
 

@@ -47,6 +47,28 @@ def test_an_index_gives_groups_and_its_unscored_sessions_are_scored(folder: Path
     assert "crops without scores" in without.complaints[0]
 
 
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"files: []", "lists no session"),
+        (b"\xff\xfe files", "no moseq2-index.yaml"),
+        (b"files: [{uuid: a, metadata: x}]", "'metadata' is no table"),
+        (b"files: [{uuid: a, group: A}, {uuid: a, group: Z}]", "uuid a is listed twice"),
+    ],
+)
+def test_an_index_that_says_nothing_clear_is_refused(tmp_path: Path, content: bytes, message: str) -> None:
+    (tmp_path / "index.yaml").write_bytes(content)
+    with pytest.raises(EtholoopError, match=message):
+        open_dataset([tmp_path / "index.yaml"], Selection(4))
+
+
+def test_no_group_is_the_default_group(folder: Path) -> None:
+    text = (folder / "index.yaml").read_text()
+    (folder / "ungrouped.yaml").write_text(text.replace("group: saline", "group: null"))
+    found = open_dataset([folder / "ungrouped.yaml"], Selection(4, folder / "pca.h5"))
+    assert [s.group for s in found.sessions] == ["drug", "default"]
+
+
 def test_results_are_scored_as_the_pca_command_scores_them(folder: Path) -> None:
     stored = {s.uuid: s.scores for s in open_dataset([folder / "scores.h5"], Selection(4)).sessions}
     fresh = open_dataset([folder / "1.h5"], Selection(4, folder / "pca.h5")).sessions[0]
@@ -128,5 +150,8 @@ def test_a_bundle_for_each_group(folder: Path, tmp_path: Path) -> None:
     assert result.exit_code == 0, result.output
     matrices = [load_bundle(tmp_path / f"m.g{i}.model.h5").arhmm.transition_matrix for i in range(2)]
     assert not np.array_equal(*matrices)
+    usages = [load_bundle(tmp_path / f"m.g{i}.model.h5").usage for i in range(2)]
+    assert not np.array_equal(*usages)
+    np.testing.assert_allclose([usage.sum() for usage in usages], 1)
     shared = load_bundle(out).arhmm.transition_matrix
     assert shared.shape == matrices[0].shape

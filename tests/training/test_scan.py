@@ -20,6 +20,7 @@ from offline.pca.learning import Learning, session_moments
 from offline.results import open_all
 from offline.scan.agreement import compare_restarts, shared_frames
 from offline.scan.choose import choose_kappa, choose_simplest, standings
+from offline.scan.run import Request, Scale, run_scan
 from offline.scan.trials import Candidate, ScanData, Trial, run_trial, scan_data
 from offline.workers import Here, open_workers
 from online.emission import whiten
@@ -127,6 +128,16 @@ def failing(shared: int, item: int) -> int:
     if item == 2:
         raise ConfigError("two")
     return shared + item
+
+
+def test_a_setting_with_one_value_is_taken(data: ScanData) -> None:
+    sessions, base = (data.train, data.held_out), (data.settings, data.schedule)
+    request = Request(FIRST, 2, kappas=(1e6,), student_t=(False,), num_lags=(3,), num_components=(2,))
+    with open_workers() as workers:
+        found = run_scan(sessions, base, request, Scale(33.0, None), workers)
+    assert found.stages == []
+    assert found.kept.candidate.kind == replace(FIRST, kappa=1e6, num_lags=3, num_components=2).kind
+    assert len(found.restarts) == 2
 
 
 def test_jobs_come_back_in_order_and_failures_in_place() -> None:
