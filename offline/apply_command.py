@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import click
-import h5py
 import numpy as np
 from numpy.typing import NDArray
 
@@ -21,7 +20,7 @@ from online.emission import whiten
 from online.errors import ConfigError
 from online.files.bundle import load_bundle
 from online.files.outputs import check_outputs
-from online.files.whole_file import whole_file
+from online.files.whole_hdf5 import whole_hdf5
 from online.model import ModelBundle
 
 
@@ -79,11 +78,7 @@ def command(options: ApplyOptions) -> None:
     for complaint in found.complaints:
         say(f"skipped: {complaint}")
     rows = []
-    with (
-        whole_file(options.out) as temporary,
-        h5py.File(temporary, "w") as file,
-        progress_bar(silent=options.as_json) as bar,
-    ):
+    with whole_hdf5(options.out) as file, progress_bar(silent=options.as_json) as bar:
         file.attrs.update(method=options.method, missing_lags=options.missing_lags)
         for session in bar.track(sessions, description="sessions"):
             labels, log_likelihood = label_scores(bundle, session, options.method, options.seed, options.missing_lags)

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import convolve1d
 
 from online.errors import FileFormatError
-from online.files.whole_file import whole_file
+from online.files.whole_hdf5 import whole_hdf5
 
 Array = NDArray[np.float64]
 
@@ -149,7 +149,7 @@ class SessionChanges:
 
 def write_changepoints(path: Path, sessions: Iterable[SessionChanges], frame_rate_hz: float) -> None:
     """Write `changepoints.h5` in moseq2-pca's layout: /cps/<uuid> (n, 1) seconds, /cps_score/<uuid>, /metadata/fps."""
-    with whole_file(path) as temporary, h5py.File(temporary, "w") as file:
+    with whole_hdf5(path) as file:
         file["metadata/fps"] = np.float32(frame_rate_hz)
         for session in sessions:
             file[f"cps/{session.uuid}"] = session.times_s[:, None].astype(np.float32)

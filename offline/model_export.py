@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import h5py
 import joblib
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +19,7 @@ from offline.arhmm.labelling import Method
 from offline.scores import ScoredSession, ScoresWriter, session_key
 from online.errors import FileFormatError
 from online.files.whole_file import whole_file
+from online.files.whole_hdf5 import whole_hdf5
 from online.model import ARHMM, Array, ModelBundle, Whitening
 
 UNKNOWN = float("nan")
@@ -118,7 +118,7 @@ def write_model(path: Path, contents: dict[str, Any]) -> None:
 
 def write_scores(path: Path, sessions: Sequence[ScoredSession], frame_rate_hz: float) -> None:
     """Write the labelled scores as `pca_scores.h5`."""
-    with whole_file(path) as temporary, h5py.File(temporary, "w") as file:
+    with whole_hdf5(path) as file:
         writer = ScoresWriter(file, frame_rate_hz)
         for session in sessions:
             writer.add(session.uuid, session.scores.astype(np.float32), frame_numbers_of(session))

@@ -22,7 +22,7 @@ from offline.training_pictures import draw_components
 from offline.workers import Workers, open_workers
 from online import projection
 from online.errors import ConfigError, EtholoopError
-from online.files.outputs import check_outputs
+from online.files.outputs import check_outputs, require_room
 from online.files.whole_file import whole_file
 from online.frame_grid import SlotRule
 from online.model import ExtractionSettings, PixelFilter
@@ -92,12 +92,14 @@ def command(options: PcaOptions) -> None:
     learned = [s for s in sessions if s.uuid not in held]
     if held:
         say(f"scored only, not learned from ({len(held)} of {len(sessions)} sessions): {', '.join(held)}")
+    rows = sum(int(s.slots[-1]) + 1 for s in sessions if s.num_frames)
+    require_room("--scores", options.scores, 4 * (options.components + 1) * rows)
     with open_workers(options.workers, options.scheduler) as workers, progress_bar(silent=options.as_json) as bar:
         found = _learn(learned, options.components, bar, workers)
-        draw_components(options.out.with_suffix(".png"), found.components, found.explained_variance_ratio)
         write_components(options.out, found, PIXEL_FILTER, extraction, [s.path for s in learned])
         state = scorer(projection_of(found, PIXEL_FILTER), extraction)
         _write_scores(options.scores, (sessions, held), rate, state, (bar, workers))
+        draw_components(options.out.with_suffix(".png"), found.components, found.explained_variance_ratio)
     share = found.explained_variance_ratio
     if options.as_json:
         summary: dict[str, Any] = {"out": str(options.out), "scores": str(options.scores), "frames": found.num_frames}

@@ -8,10 +8,11 @@ import numpy as np
 from offline.arhmm.gibbs import Settings
 from offline.changepoints import block_durations_s, read_changepoints
 from offline.command_line import progress_bar, say
+from offline.scan.kept import Shelf
 from offline.scan.report import as_json, draw_scan, in_words
 from offline.scan.run import Request, Scale, run_scan
 from offline.scan.trials import Candidate, Trial, narrowed
-from offline.train_options import TrainOptions, picture_of, schedule_of
+from offline.train_options import TrainOptions, chains_of, picture_of, schedule_of
 from offline.train_outcome import write_outcome
 from offline.training import Prepared
 from offline.workers import open_workers
@@ -38,6 +39,7 @@ def train_by_scan(options: TrainOptions, prepared: Prepared, settings: Settings)
     )
     scale = Scale(1000 / prepared.frame_rate_hz, _blocks_s(options, prepared))
     schedule = schedule_of(options, None)
+    shelf = _shelf(options)
     with open_workers(options.workers, options.scheduler) as workers, progress_bar(silent=options.as_json) as bar:
         task = bar.add_task("chains", total=_count(request), note="")
 
@@ -45,7 +47,8 @@ def train_by_scan(options: TrainOptions, prepared: Prepared, settings: Settings)
             note = f"kappa {trial.candidate.kappa:g}: held out {trial.held_out_per_frame:.3f} nats/frame"
             bar.update(task, advance=1, note=note)
 
-        result = run_scan((prepared.train, prepared.held_out), (settings, schedule), request, scale, workers, report)
+        sessions = (prepared.train, prepared.held_out)
+        result = run_scan(sessions, (settings, schedule), request, scale, workers, report, shelf)
     for complaint in result.complaints:
         say(f"failed: {complaint}")
     if not options.as_json:
@@ -56,6 +59,17 @@ def train_by_scan(options: TrainOptions, prepared: Prepared, settings: Settings)
     narrow = [narrowed(s, kept.num_components, kept.num_lags) for s in (prepared.train, prepared.held_out)]
     chosen = replace(prepared, train=narrow[0], held_out=narrow[1])
     write_outcome(options, chosen, result.kept.fit, {"scan": as_json(result), "scan_picture": str(picture)}, result)
+    shelf.clear()
+
+
+def _shelf(options: TrainOptions) -> Shelf:
+    """Where the scan's finished chains are kept; emptied of an earlier scan's unless this one continues it."""
+    shelf = Shelf(chains_of(options.out), options.resume, say)
+    if options.resume:
+        say(f"{len(shelf)} finished chain(s) in {shelf.folder}")
+    else:
+        shelf.clear()
+    return shelf
 
 
 def _count(request: Request) -> int:

@@ -11,6 +11,7 @@ from offline.arhmm.transitions import StickyHDP
 from offline.command_line import FRAME_RATE, KAPPA, SEED, Number, gather, progress_bar, say
 from offline.dataset import DataSet, available_components, hold_out, open_dataset
 from offline.dataset_files import Selection
+from offline.pca.components import read_components
 from offline.scores import ScoredSession
 from offline.train_by_scan import train_by_scan
 from offline.train_options import NumberList, TrainOptions, check_train_outputs, checkpoint_of, schedule_of
@@ -51,7 +52,9 @@ from online.errors import ConfigError
     help="learned: what the syllables have in common is learned, too; fixed: as moseq2-model.",
 )
 @click.option("--seed", default=0, show_default=True, type=SEED)
-@click.option("--resume", is_flag=True, help="Continue a run that was stopped, bit for bit, from OUT.checkpoint.")
+@click.option(
+    "--resume", is_flag=True, help="Continue a run that was stopped, bit for bit, with what it kept beside OUT."
+)
 @click.option("--scan", is_flag=True, help="Choose kappa and the like on held-out sessions, and among restarts.")
 @click.option("--scan-kappa", type=NumberList(1e12), default="1e1,1e2,1e3,1e4,1e5,1e6", show_default=True)
 @click.option("--scan-lags", type=NumberList(20, whole=True), default="", help="Numbers of lags to scan, e.g. 1,2,3,5.")
@@ -81,12 +84,12 @@ def command(options: TrainOptions) -> None:
     """
     if options.scan and options.transitions == "group":
         raise ConfigError("--scan chooses with shared transitions: scan first, then train with --transitions group")
-    if options.scan and options.resume:
-        raise ConfigError("--resume continues one chain; a scan has many: give one of --scan and --resume")
     check_train_outputs(options)
     wanted = max((options.pcs, *(options.scan_pcs if options.scan else ())))
     count = available_components(options.scores, wanted) if options.scan_pcs else wanted
     selection = Selection(count, options.pca, options.group, options.subject, options.share, options.seed)
+    if options.pca is not None:
+        read_components(options.pca, count)
     found = open_dataset(options.scores, selection)
     for complaint in found.complaints:
         say(f"skipped: {complaint}")
@@ -108,6 +111,7 @@ def command(options: TrainOptions) -> None:
     result = _train_one(options, prepared, settings)
     beside = write_groups(options, prepared, result, groups)
     write_outcome(options, prepared, result, {"groups": beside} if beside else {})
+    checkpoint_of(options.out).unlink(missing_ok=True)
 
 
 def _train_one(options: TrainOptions, prepared: Prepared, settings: Settings) -> Fit:
@@ -123,7 +127,7 @@ def _train_one(options: TrainOptions, prepared: Prepared, settings: Settings) ->
             held = held if point.held_out is None else f", held out {point.held_out:.3f}"
             bar.update(task, completed=point.sweep, note=f"{point.train:.3f} nats/frame{held}")
 
-        return fit(prepared.train, prepared.held_out, settings, schedule_of(options, checkpoint), report)
+        return fit(prepared.train, prepared.held_out, settings, schedule_of(options, checkpoint), report, say)
 
 
 def _say_held_out(sessions: list[ScoredSession], held: list[str]) -> None:
@@ -145,4 +149,7 @@ def _frame_rate(options: TrainOptions, found: DataSet) -> float:
         raise ConfigError(f"the scores were recorded at different frame rates ({rates} Hz): train them apart")
     if not rates:
         say("the scores do not say their frame rate: 30 Hz assumed (--frame-rate)")
-    return rates[0] if rates else 30.0
+    rate = rates[0] if rates else 30.0
+    if not FRAME_RATE.contains(rate):
+        raise ConfigError(f"the scores say that they were recorded at {rate} Hz: say it with --frame-rate")
+    return rate

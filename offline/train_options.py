@@ -79,6 +79,11 @@ def checkpoint_of(out: Path) -> Path:
     return out.with_name(out.name + ".checkpoint")
 
 
+def chains_of(out: Path) -> Path:
+    """Folder in which the finished chains of a scan that is under way are kept."""
+    return out.with_name(out.name + ".chains")
+
+
 def picture_of(out: Path, of_scan: bool = False) -> Path:
     """The picture of the convergence, or of the scan."""
     return out.with_name(out.name.removesuffix(SUFFIX) + ".scan.png") if of_scan else out.with_suffix(".png")
@@ -96,7 +101,7 @@ def check_train_outputs(options: TrainOptions, groups: Sequence[str] = ()) -> No
     require_bundle_name("--out", out)
     outputs = {
         "--out": out,
-        "checkpoint": checkpoint_of(out),
+        "checkpoint": chains_of(out) / "kappa.h5" if options.scan else checkpoint_of(out),
         "picture": picture_of(out),
         "picture of the scan": picture_of(out, of_scan=True),
     } | {f"bundle of group {name!r}": bundle_of_group(out, name) for name in groups}

@@ -14,6 +14,7 @@
     │   │   └── BoardLost
     │   └── BusyError            another program holds the camera, board or folder
     ├── SessionFailed            a session began and could not go on; exit code 5
+    ├── CannotWrite              the disk is full or read-only; exit code 6; an OSError, too
     ├── MessageError             bytes that are no message of this version (`online.messages`)
     ├── ControlError             a process did not answer a command (`rig.control`)
     └── LineTooLong              the path of a socket is too long (`rig.bus`)
@@ -86,3 +87,9 @@ class SessionFailed(EtholoopError):
     """A session had begun and could not go on; what was recorded is kept."""
 
     exit_code = 5
+
+
+class CannotWrite(EtholoopError, OSError):
+    """The disk is full or read-only, or the folder is not the user's; nothing half-written is left."""
+
+    exit_code = 6

@@ -226,7 +226,7 @@ def prepare(supervisor: Supervisor, request: SessionRequest, checked: Checked) -
         supervisor.nursery.kill()
         shutil.rmtree(folder, ignore_errors=True)
         if isinstance(error, OSError):
-            raise ConfigError(f"--out {request.out}: cannot be written to: {error.strerror}") from error
+            raise ConfigError(f"--out {request.out}: cannot be written to: {error.strerror or error}") from error
         raise
     supervisor.report(f"session runs; data in {folder}")
     supervisor.report(f"watch or control it elsewhere: etholoop attach {launch.run_dir}")
@@ -246,7 +246,9 @@ def conclude(supervisor: Supervisor, folder: Path) -> SessionResult:
     try:
         keep(summary, supervisor.launch.run_dir, folder)
     except OSError as error:
-        supervisor.ending.failures.append(f"summary.json or a log could not be written to {folder}: {error.strerror}")
+        supervisor.ending.failures.append(
+            f"summary.json or a log could not be written to {folder}: {error.strerror or error}"
+        )
     return SessionResult(folder, summary, supervisor.ending.failures)
 
 

@@ -4,9 +4,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from online.errors import CannotWrite
+from online.files.outputs import require_room
 from online.files.whole_file import whole_file
+from online.files.whole_hdf5 import whole_hdf5
+from tests.full_disk import room_for
 
 _BEGINS = """
 import sys
@@ -60,3 +65,25 @@ def test_a_block_that_fails_leaves_the_file_as_it_was(tmp_path: Path) -> None:
     with pytest.raises(RuntimeError):
         fail_within(path)
     assert [file.read_text() for file in tmp_path.iterdir()] == ["old"]
+
+
+def write_numbers(path: Path, count: int) -> None:
+    with whole_hdf5(path) as file:
+        file["numbers"] = np.arange(count)
+
+
+def test_on_a_full_disk_the_old_file_stays_and_the_reason_is_said(tmp_path: Path) -> None:
+    path = tmp_path / "results.h5"
+    write_numbers(path, 10)
+    before = path.read_bytes()
+    with room_for(5000), pytest.raises(CannotWrite, match=r"results\.h5 could not be written: File too large"):
+        write_numbers(path, 10_000)
+    assert [file.read_bytes() for file in tmp_path.iterdir()] == [before]
+    with pytest.raises(CannotWrite, match="deeper"):
+        write_numbers(path / "deeper.h5", 10)
+
+
+def test_room_is_asked_for_before_the_work(tmp_path: Path) -> None:
+    require_room("--out", tmp_path / "new" / "a.h5", 1000)
+    with pytest.raises(CannotWrite, match="1000000000000 MB are needed"):
+        require_room("--out", tmp_path / "new" / "a.h5", 10**18)

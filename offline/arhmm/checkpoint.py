@@ -1,31 +1,26 @@
 """A chain on disk, so that a run that was stopped continues bit for bit.
 
-Layout (HDF5): the chain's arrays by name, `trace` (n, 3) of sweep, train and held-out log-likelihood (NaN where none),
-attributes `sweep`, `fingerprint` (JSON: what the run is) and `sha256` of everything. Statistics are not stored: they
-follow from the labels.
+Layout (`kept_arrays`): the chain's arrays by name, `trace` (n, 3) of sweep, train and held-out log-likelihood (NaN
+where none). Statistics are not stored: they follow from the labels.
 """
 
 import hashlib
-import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import h5py
 import numpy as np
-from numpy.typing import NDArray
 
 from offline.arhmm.data import Sessions
 from offline.arhmm.emission import Emission
 from offline.arhmm.gibbs import Chain, Settings, collect, pooled_prior
+from offline.arhmm.kept_arrays import Arrays, read_arrays, write_arrays
 from offline.arhmm.prior import Prior
 from offline.arhmm.statistics import Statistics
 from offline.arhmm.summary import Accumulator
 from offline.arhmm.transitions import Transitions
-from online.errors import ConfigError, FileFormatError
-from online.files.whole_file import whole_file
-
-Arrays = dict[str, NDArray[Any]]
+from online.model import Array
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,12 +57,7 @@ def fingerprint(sessions: Sessions, settings: Settings, sweeps: int, average: in
 
 def save(path: Path, run: Run, identity: dict[str, Any]) -> None:
     """Write a checkpoint; an older one is replaced only by a whole new one."""
-    arrays = _arrays(run)
-    text = json.dumps(identity, sort_keys=True)
-    with whole_file(path) as temporary, h5py.File(temporary, "w") as file:
-        for name, value in arrays.items():
-            file[name] = value
-        file.attrs.update(sweep=run.chain.sweep, fingerprint=text, sha256=_digest(arrays, text))
+    write_arrays(path, _arrays(run), identity)
 
 
 def load(path: Path, sessions: Sessions, settings: Settings, identity: dict[str, Any]) -> Run:
@@ -80,28 +70,14 @@ def load(path: Path, sessions: Sessions, settings: Settings, identity: dict[str,
     ConfigError
         if it belongs to a run with other data or options.
     """
-    try:
-        with h5py.File(path) as file:
-            arrays: Arrays = {name: data[()] for name, data in file.items()}
-            text, digest, sweep = (file.attrs[name] for name in ("fingerprint", "sha256", "sweep"))
-    except (OSError, KeyError, RuntimeError) as error:
-        raise FileFormatError(f"{path}: not a readable checkpoint ({error}); train without --resume") from error
-    if _digest(arrays, text) != digest:
-        raise FileFormatError(f"{path}: the checkpoint is damaged; delete it and train without --resume")
-    theirs, ours = json.loads(text), json.loads(json.dumps(identity))
-    differing = sorted(key for key in ours.keys() | theirs.keys() if ours.get(key) != theirs.get(key))
-    if differing:
-        raise ConfigError(
-            f"{path} is a checkpoint of another run: {', '.join(differing)} differ; give the same data and options, "
-            "or train without --resume"
-        )
-    return _restore(arrays, int(sweep), sessions, settings)
+    return _restore(read_arrays(path, identity), sessions, settings)
 
 
 def _arrays(run: Run) -> Arrays:
     chain, sums = run.chain, run.accumulator
     assert chain.emission is not None
     arrays: Arrays = {
+        "sweep": np.array(chain.sweep),
         "labels": chain.labels,
         "precision_factors": chain.weights,
         "weights": chain.emission.weights,
@@ -120,20 +96,27 @@ def _arrays(run: Run) -> Arrays:
         "sum_shared": sums.shared,
         "sum_degrees_of_freedom": sums.degrees_of_freedom,
         "sum_sweeps": np.array(sums.sweeps),
-        "trace": np.array([_row(point) for point in run.trace]).reshape(-1, 3),
+        "trace": trace_array(run.trace),
     }
     if chain.emission.degrees_of_freedom is not None:
         arrays["degrees_of_freedom"] = chain.emission.degrees_of_freedom
     return arrays
 
 
-def _row(point: TracePoint) -> tuple[float, float, float]:
-    return point.sweep, point.train, np.nan if point.held_out is None else point.held_out
+def trace_array(trace: Sequence[TracePoint]) -> Array:
+    """A trace as a table (n, 3); the held-out value NaN where there is none."""
+    rows = [(p.sweep, p.train, np.nan if p.held_out is None else p.held_out) for p in trace]
+    return np.array(rows, np.float64).reshape(-1, 3)
 
 
-def _restore(arrays: Arrays, sweep: int, sessions: Sessions, settings: Settings) -> Run:
+def trace_of(rows: Array) -> list[TracePoint]:
+    """The trace of a table that `trace_array` made."""
+    return [TracePoint(int(s), float(t), None if np.isnan(h) else float(h)) for s, t, h in rows]
+
+
+def _restore(arrays: Arrays, sessions: Sessions, settings: Settings) -> Run:
     chain = Chain(
-        sweep=sweep,
+        sweep=int(arrays["sweep"]),
         labels=arrays["labels"],
         weights=arrays["precision_factors"],
         statistics=collect(sessions, arrays["labels"], arrays["precision_factors"], settings.max_syllables),
@@ -156,14 +139,4 @@ def _restore(arrays: Arrays, sweep: int, sessions: Sessions, settings: Settings)
         sessions.x.shape[1],
     )
     accumulator = Accumulator(sums, arrays["sum_shared"], arrays["sum_degrees_of_freedom"], int(arrays["sum_sweeps"]))
-    trace = [TracePoint(int(s), float(t), None if np.isnan(h) else float(h)) for s, t, h in arrays["trace"]]
-    return Run(chain, accumulator, trace)
-
-
-def _digest(arrays: Arrays, text: str) -> str:
-    digest = hashlib.sha256(text.encode())
-    for name in sorted(arrays):
-        value = np.ascontiguousarray(arrays[name])
-        digest.update(f"{name} {value.dtype.str} {value.shape}".encode())
-        digest.update(value.tobytes())
-    return digest.hexdigest()
+    return Run(chain, accumulator, trace_of(arrays["trace"]))

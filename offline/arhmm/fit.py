@@ -16,7 +16,7 @@ from offline.arhmm.gibbs import Chain, Settings, annealed, start, sweep, workers
 from offline.arhmm.hmm import NO_LABEL, Labels, forward_filter, session_log_likelihood
 from offline.arhmm.labelling import filtered_posterior
 from offline.arhmm.summary import Accumulator, empty_accumulator, group_models, summarise, take
-from online.errors import EtholoopError
+from online.errors import CannotWrite, EtholoopError
 from online.model import ARHMM
 
 Array = NDArray[np.float64]
@@ -28,8 +28,8 @@ HELD_OUT_EVERY = 10
 class Schedule:
     """How long the chain runs, over how many last sweeps it is averaged, and on how many threads.
 
-    With a `checkpoint` the run is written there every `checkpoint_every` sweeps and the file is removed at the end;
-    `resume` continues from it where it exists.
+    With a `checkpoint` the run is written there every `checkpoint_every` sweeps and after the last: whoever has made
+    something lasting of the result removes it. `resume` continues from it where it exists.
     """
 
     sweeps: int = 200
@@ -59,8 +59,9 @@ def fit(
     settings: Settings,
     schedule: Schedule,
     report: Callable[[TracePoint], None] = lambda _: None,
+    warn: Callable[[str], None] = lambda _: None,
 ) -> Fit:
-    """Run a chain.
+    """Run a chain; `warn` hears of a checkpoint that cannot be written, for which no chain stops.
 
     Raises
     ------
@@ -83,18 +84,24 @@ def fit(
                 take(run.accumulator, chain)
             run.trace.append(_observe(chain, train, held_out))
             report(run.trace[-1])
-            if schedule.checkpoint is not None and chain.sweep % schedule.checkpoint_every == 0:
-                save(schedule.checkpoint, run, identity)
-        result = _finish(chain, run.accumulator, run.trace, settings)
-    if schedule.checkpoint is not None:
-        schedule.checkpoint.unlink(missing_ok=True)
-    return result
+            if chain.sweep % schedule.checkpoint_every == 0 or chain.sweep == schedule.sweeps:
+                _keep(schedule.checkpoint, run, identity, warn)
+        return _finish(chain, run.accumulator, run.trace, settings)
 
 
 def _begin(train: Sessions, settings: Settings, schedule: Schedule, identity: dict[str, Any]) -> Run:
     if schedule.resume and schedule.checkpoint is not None and schedule.checkpoint.exists():
         return load(schedule.checkpoint, train, settings, identity)
     return Run(start(train, settings), empty_accumulator(settings, train), [])
+
+
+def _keep(checkpoint: Path | None, run: Run, identity: dict[str, Any], warn: Callable[[str], None]) -> None:
+    if checkpoint is None:
+        return
+    try:
+        save(checkpoint, run, identity)
+    except CannotWrite as error:
+        warn(f"sweep {run.chain.sweep}: training goes on without a new checkpoint: {error}")
 
 
 def _finish(chain: Chain, accumulator: Accumulator, trace: list[TracePoint], settings: Settings) -> Fit:

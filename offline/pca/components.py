@@ -18,6 +18,7 @@ from offline.pca.covariance import Moments
 from online.covered_pixels import statistics_of
 from online.errors import ConfigError, EtholoopError, FileFormatError
 from online.files.whole_file import whole_file
+from online.files.whole_hdf5 import whole_hdf5
 from online.model import ExtractionSettings, PixelFilter, Projection
 from online.projection import blur_matrix
 
@@ -99,7 +100,7 @@ def write_components(
     path: Path, found: Components, pixel_filter: PixelFilter, extraction: ExtractionSettings, inputs: list[Path]
 ) -> None:
     """Write `pca.h5` and, beside it, the yaml of the same stem."""
-    with whole_file(path) as temporary, h5py.File(temporary, "w") as file:
+    with whole_hdf5(path) as file:
         variance = found.explained_variance
         for name, value in {
             "components": found.components,

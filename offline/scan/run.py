@@ -8,6 +8,7 @@ from offline.arhmm.fit import Schedule
 from offline.arhmm.gibbs import Settings
 from offline.scan.agreement import Agreement, compare_restarts
 from offline.scan.choose import Standing, choose_kappa, choose_simplest, standings
+from offline.scan.kept import Shelf
 from offline.scan.trials import Candidate, ScanData, Trial, run_trial, scan_data
 from offline.workers import Workers
 from online.errors import ConfigError, EtholoopError
@@ -72,6 +73,15 @@ class Scale:
     blocks_s: Array | None
 
 
+@dataclass(frozen=True, slots=True)
+class Means:
+    """Who runs the chains, who hears of each, and where they are kept."""
+
+    workers: Workers
+    report: Callable[[Trial], None]
+    shelf: Shelf | None
+
+
 def run_scan(
     sessions: tuple[Sessions, Sessions],
     base: tuple[Settings, Schedule],
@@ -79,8 +89,9 @@ def run_scan(
     scale: Scale,
     workers: Workers,
     report: Callable[[Trial], None] = lambda _: None,
+    shelf: Shelf | None = None,
 ) -> ScanResult:
-    """Scan on (training, held-out) sessions.
+    """Scan on (training, held-out) sessions; chains that are on the shelf are not run again, finished ones put there.
 
     Raises
     ------
@@ -90,19 +101,23 @@ def run_scan(
     data = scan_data(*sessions, *base, request.all_kinds)
     known: dict[Candidate, Trial] = {}
     complaints: list[str] = []
+
+    def attempt(kinds: list[Candidate]) -> list[Trial]:
+        return _try_all(data, kinds, request, (known, complaints), Means(workers, report, shelf))
+
     taken = request.first.kind
     stages: list[Stage] = []
     for name, kinds, choose in _plan(request, scale):
         tried = kinds(taken)
         if len(tried) > 1:
-            trials = _try_all(data, tried, request, (known, complaints), workers, report)
+            trials = attempt(tried)
             rows = standings(trials, scale.frame_ms, scale.blocks_s)
             row, reason = choose(rows)
             stages.append(Stage(name, rows, row.candidate, reason))
             taken = row.candidate
         else:
             taken = tried[0]
-    restarts = _try_all(data, [taken], request, (known, complaints), workers, report)
+    restarts = attempt([taken])
     return ScanResult(stages, list(known.values()), restarts, compare_restarts(data, restarts), complaints)
 
 
@@ -135,20 +150,25 @@ def _try_all(
     kinds: list[Candidate],
     request: Request,
     memory: tuple[dict[Candidate, Trial], list[str]],
-    workers: Workers,
-    report: Callable[[Trial], None],
+    means: Means,
 ) -> list[Trial]:
-    """Trials of all restarts of each kind; those already known are not run again."""
+    """Trials of all restarts of each kind; those already known, or kept, are not run again."""
     known, complaints = memory
     seeds = range(request.first.seed, request.first.seed + request.restarts)
     wanted = [replace(kind, seed=seed) for kind in kinds for seed in seeds]
+    for candidate in wanted:
+        if means.shelf is not None and candidate not in known and (trial := means.shelf.take(data, candidate)):
+            known[candidate] = trial
+            means.report(trial)
     new = [candidate for candidate in wanted if candidate not in known]
-    for candidate, outcome in zip(new, workers.map(run_trial, data, new), strict=True):
+    for candidate, outcome in zip(new, means.workers.map(run_trial, data, new), strict=True):
         if isinstance(outcome, EtholoopError):
             complaints.append(f"{candidate}: {outcome}")
             continue
         known[candidate] = outcome
-        report(outcome)
+        if means.shelf is not None:
+            means.shelf.put(data, outcome)
+        means.report(outcome)
     found = [known[candidate] for candidate in wanted if candidate in known]
     if not found:
         raise ConfigError("no trial of the scan succeeded: " + "; ".join(complaints))

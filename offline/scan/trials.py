@@ -79,14 +79,23 @@ def scan_data(
 
 def run_trial(data: ScanData, candidate: Candidate) -> Trial:
     """Fit and judge one candidate."""
-    train, held = (narrowed(s, candidate.num_components, candidate.num_lags) for s in (data.train, data.held_out))
-    settings = replace(
+    train = narrowed(data.train, candidate.num_components, candidate.num_lags)
+    return judged(data, candidate, fit(train, None, settings_of(data, candidate), data.schedule))
+
+
+def settings_of(data: ScanData, candidate: Candidate) -> Settings:
+    """The settings of a candidate's chain."""
+    return replace(
         data.settings,
         hdp=StickyHDP(candidate.kappa, data.settings.hdp.alpha, data.settings.hdp.gamma),
         student_t=candidate.student_t,
         seed=candidate.seed,
     )
-    found = fit(train, None, settings, data.schedule)
+
+
+def judged(data: ScanData, candidate: Candidate, found: Fit) -> Trial:
+    """A candidate's finished chain, judged on the held-out sessions."""
+    train, held = (narrowed(s, candidate.num_components, candidate.num_lags) for s in (data.train, data.held_out))
     sums, frames = judge(found.model, held, common_frames(data.held_out, data.most_lags))
     lengths = durations_frames([found.gibbs_labels[train.rows(i)] for i in range(len(train.names))])
     return Trial(candidate, found, sums + data.rest[candidate.num_components], frames, lengths)

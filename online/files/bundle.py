@@ -17,7 +17,7 @@ import h5py
 import numpy as np
 
 from online.errors import ConfigError, FileFormatError
-from online.files.whole_file import whole_file
+from online.files.whole_hdf5 import whole_hdf5
 from online.model import ModelBundle
 
 FORMAT = "etholoop model"
@@ -41,7 +41,7 @@ def save_bundle(path: Path, bundle: ModelBundle) -> str:
     """Write a bundle under a temporary name, then rename it; return its content hash."""
     flat = _flatten(bundle, "")
     content = _content_sha256(flat)
-    with whole_file(path) as temporary, h5py.File(temporary, "w") as file:
+    with whole_hdf5(path) as file:
         for name, value in flat.items():
             _write(file, name, value)
         file.attrs.update(format=FORMAT, schema_version=SCHEMA_VERSION, content_sha256=content)

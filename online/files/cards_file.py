@@ -14,7 +14,7 @@ import numpy as np
 from online.cards import Card, Clip
 from online.errors import FileFormatError
 from online.files.bundle import SUFFIX
-from online.files.whole_file import whole_file
+from online.files.whole_hdf5 import whole_hdf5
 
 VERSION = 1
 
@@ -37,7 +37,7 @@ def cards_path(bundle_path: Path) -> Path:
 
 def save_cards(path: Path, box: CardBox) -> None:
     """Write the cards, all at once."""
-    with whole_file(path) as temporary, h5py.File(temporary, "w") as file:
+    with whole_hdf5(path) as file:
         file.attrs.update(version=VERSION, model_sha256=box.model_sha256, made_from=box.made_from)
         file.attrs["frame_rate_hz"] = box.frame_rate_hz
         for card in box.cards.values():

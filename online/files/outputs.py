@@ -1,10 +1,11 @@
 """Where a command may write, found out before it starts: never over what it reads."""
 
 import os
+import shutil
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from online.errors import ConfigError
+from online.errors import CannotWrite, ConfigError
 
 _RECORDINGS = ("session.h5", "results_00.h5", "depth.dat", "depth.avi", "depth_ts.txt", "metadata.json", "truth.h5")
 """Files for whose sake a folder is given as an input."""
@@ -33,6 +34,15 @@ def check_outputs(outputs: Mapping[str, Path | None], inputs: Iterable[Path | No
         _require_writable(option, path)
 
 
+def require_room(option: str, path: Path, needed_bytes: int) -> None:
+    """Raise CannotWrite where the disk that `path` will lie on has less than `needed_bytes` left."""
+    free = shutil.disk_usage(_existing_folder(path)).free
+    if needed_bytes > free:
+        raise CannotWrite(
+            f"{option} {path}: up to {needed_bytes / 1e6:.0f} MB are needed and {free / 1e6:.0f} MB are free; make room"
+        )
+
+
 def _files_of(path: Path) -> list[Path]:
     if path.is_dir():
         return [folder / name for folder in (path, path / "proc") for name in _RECORDINGS if (folder / name).exists()]
@@ -51,10 +61,16 @@ def _identity(path: Path) -> object:
 def _require_writable(option: str, path: Path) -> None:
     if path.is_dir():
         raise ConfigError(f"{option} {path}: is a folder; name a file")
-    folder = path.absolute().parent
-    while not os.path.lexists(folder):
-        folder = folder.parent
+    folder = _existing_folder(path)
     if not folder.is_dir():
         raise ConfigError(f"{option} {path}: {folder} is no folder")
     if not os.access(folder, os.W_OK | os.X_OK):
         raise ConfigError(f"{option} {path}: nothing can be written in {folder} (read-only, or not yours)")
+
+
+def _existing_folder(path: Path) -> Path:
+    """The nearest folder above `path` that exists (it may be a file)."""
+    folder = path.absolute().parent
+    while not os.path.lexists(folder):
+        folder = folder.parent
+    return folder
