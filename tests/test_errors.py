@@ -27,7 +27,7 @@ def test_every_error_is_drawn_under_its_parent() -> None:
     classes = {
         name: parent
         for path in sources
-        for name, parent in re.findall(r"^class (\w+)\((\w+)\):", path.read_text(), re.MULTILINE)
+        for name, parent in re.findall(r"^class (\w+)\((\w+)[, \w]*\):", path.read_text(), re.MULTILINE)
     }
     found = {"EtholoopError": "Exception"}
     while new := {name: parent for name, parent in classes.items() if parent in found and name not in found}:
