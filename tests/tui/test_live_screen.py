@@ -21,7 +21,7 @@ from rig.tui.dialogs import PulseQuestion
 from rig.tui.emergency import EmergencyLine
 from rig.tui.live import LiveApp
 from rig.tui.live_feed import LiveFeed
-from rig.tui.widgets import LinesPanel
+from rig.tui.widgets import LinesPanel, PicturePanel
 from tests.fake_rig import FRAME_NS, FakeRig, write_files
 
 
@@ -363,6 +363,22 @@ async def test_a_screen_that_comes_late_counts_only_what_it_missed_itself(run_di
         stage.rig.publishers["syllables"].sequence += 2
         await stage.play(1)
         assert stage.feed.lost == 2
+
+
+async def test_a_dead_camera_leaves_no_number_that_looks_current(run_dir: Path) -> None:
+    async with rehearsal(run_dir) as stage:
+        await stage.play(40)
+        assert "30.0 Hz" in stage.said("side")
+        stage.clock.advance_ns(2_200_000_000)
+        await stage.settle()
+        assert "30.0 Hz" not in stage.said("side")
+        assert "? rear-laser" in stage.said("side")
+        assert "nothing heard now" in stage.said("syllables")
+        assert stage.view.state == "silent"
+        crop = "".join(words for words, _ in stage.app.session.query_one("#crop", PicturePanel)._heading)
+        assert "none for 2 s" in crop, "nor the picture of the mouse"
+        await stage.play(4)
+        await stage.until(lambda: stage.view.state == "armed")
 
 
 @pytest.mark.parametrize("times", [1, 2])
