@@ -152,7 +152,9 @@ class BoardMachine(RuleBasedStateMachine):
 
     @rule(nonce=st.integers(1, 3), step=st.integers(-2, 3))
     def other_host(self, nonce: int, step: int) -> None:
-        self.campaign.put(wire.encode(WireFrame(Kind.OPEN_SESSION, self.host.sequence + step, nonce)))
+        expires_us = round(self.campaign.board.now_us + self.host.offset_us + 20_000) & 0xFFFFFFFF
+        opening = WireFrame(Kind.OPEN_SESSION, self.host.sequence + step, nonce, (expires_us,))
+        self.campaign.put(wire.encode(opening))
         self.host.run(3_000)
 
     def teardown(self) -> None:

@@ -10,7 +10,9 @@ from numpy.typing import NDArray
 from rig.ttl import wire
 from rig.ttl.protocol import BoardLimits
 from rig.ttl.wire import Kind, Reason, SyncMode
+from tests.firmware import crowds
 from tests.firmware.boards_in_time import BYTE_US, HostInTime
+from tests.firmware.crowds import WORST, Crowd, calm_phase_us, random_crowd, serve_crowd
 from tests.firmware.simulated_firmware import SimulatedFirmware, build_firmware
 from tests.ttl_benches import needs_simavr
 
@@ -22,14 +24,19 @@ pytestmark = needs_simavr
 
 
 @pytest.fixture
-def host() -> Iterator[HostInTime]:
+def board() -> Iterator[SimulatedFirmware]:
     board = SimulatedFirmware(build_firmware())
+    yield board
+    board.close()
+
+
+@pytest.fixture
+def host(board: SimulatedFirmware) -> HostInTime:
     host = HostInTime(board)
     host.run(15_000)
     host.begin(LIMITS)
     host.arm()
-    yield host
-    board.close()
+    return host
 
 
 def offsets_on_grid(host: HostInTime) -> NDArray[np.float64]:
@@ -59,6 +66,40 @@ def test_jitter_stays_under_10_us_whatever_else_the_board_does(
     record_property(
         "counts", f"jitter, {channels} trains and a barcode: {len(offsets)} edges, {np.ptp(offsets):.1f} us at most"
     )
+
+
+def hold_to_the_grid(
+    board: SimulatedFirmware, host: HostInTime, chosen: list[tuple[int, Crowd]], record_property: Record
+) -> None:
+    """Crowds one after the other: every edge in time, and no pulse longer than asked for, by nothing at all."""
+    phase_us = calm_phase_us(host)
+    served = []
+    for seed, crowd in chosen:
+        served.append(serve_crowd(host, crowd, seed, phase_us))
+        assert served[-1].spread_us < JITTER_US, (seed, crowd)
+        assert served[-1].excess_us <= 0.0, (seed, crowd)
+        assert board.resets == 0, (seed, crowd)
+    edges, refused = sum(each.edges for each in served), sum(each.refused for each in served)
+    record_property(
+        "counts",
+        f"{len(served)} crowds: {edges} edges, {refused} trains refused, jitter {max(s.spread_us for s in served):.1f} "
+        f"us at most, widths {max(s.excess_us for s in served):+.1f} us at most",
+    )
+
+
+def test_edges_that_crowd_are_in_time(board: SimulatedFirmware, host: HostInTime, record_property: Record) -> None:
+    chosen = list(enumerate(WORST)) + [(seed, random_crowd(random.Random(seed))) for seed in range(40)]
+    assert {crowd.traffic for _, crowd in chosen} == set(crowds.TRAFFIC)
+    hold_to_the_grid(board, host, chosen, record_property)
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("first", [10_000, 20_000])
+def test_edges_of_3000_crowds_are_in_time(
+    board: SimulatedFirmware, host: HostInTime, first: int, record_property: Record
+) -> None:
+    chosen = [(seed, random_crowd(random.Random(seed))) for seed in range(first, first + 1_500)]
+    hold_to_the_grid(board, host, chosen, record_property)
 
 
 @pytest.mark.parametrize(

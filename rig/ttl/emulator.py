@@ -23,6 +23,7 @@ from rig.ttl.protocol import BoardLimits, PulseTrain
 from rig.ttl.wire import Kind, Outcome, Reason, State, SyncMode, WireFrame
 
 LEAST_LEAD_US = 30
+FIRMWARE_VERSION = (1, 1)  # of the firmware that it does as
 
 
 def step(board: Board, time_us: int, data: bytes = b"") -> bytes:
@@ -44,6 +45,7 @@ def step(board: Board, time_us: int, data: bytes = b"") -> bytes:
 
 def execute(board: Board, frame: WireFrame) -> None:
     """Take one frame from the host and answer it."""
+    is_mine = board.session != 0 and frame.nonce == board.session
     if frame.malformed or frame.kind not in wire.COMMANDS:
         _answer(board, frame, Reason.MALFORMED, board.now_us)
     elif frame.kind == Kind.IDENTIFY:
@@ -54,9 +56,9 @@ def execute(board: Board, frame: WireFrame) -> None:
         drop_everything(board, Reason.STOPPED)
         _note_sequence(board, frame)
         _remember(board, frame, _answer(board, frame, Reason.NONE, board.now_us))
-    elif frame.kind == Kind.OPEN_SESSION:
-        _answer(board, frame, _open_session(board, frame), board.now_us)
-    elif not board.session or frame.nonce != board.session:
+    elif frame.kind == Kind.OPEN_SESSION and not (is_mine and frame.sequence <= board.last_sequence):
+        _remember(board, frame, _answer(board, frame, _open_session(board, frame), board.now_us))
+    elif not is_mine:
         _answer(board, frame, Reason.WRONG_SESSION, board.now_us)
     elif frame.sequence <= board.last_sequence:
         _answer_again(board, frame)
@@ -87,12 +89,12 @@ def _is_late(board: Board, expires_us: int) -> bool:
 
 
 def _open_session(board: Board, frame: WireFrame) -> Reason:
+    if _is_late(board, frame.fields["expires_us"]):
+        return Reason.EXPIRED
     if is_active(board):
         return Reason.NOT_DISARMED
     if frame.nonce == 0:
         return Reason.WRONG_SESSION
-    if frame.nonce == board.session and frame.sequence <= board.last_sequence:
-        return Reason.STALE_SEQUENCE
     if frame.nonce != board.stored_session:
         board.stored_session, board.keeper.pulses = frame.nonce, 0
     board.session = frame.nonce
@@ -248,8 +250,7 @@ def _identity(board: Board) -> tuple[int, ...]:
     return (
         board.now_us,
         wire.PROTOCOL_VERSION,
-        1,
-        0,
+        *FIRMWARE_VERSION,
         EMULATED_BOARD,
         wire.NUM_STIMULUS_OUTPUTS + 1,
         wire.NUM_INPUTS,

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 MAGIC = 0x4CE7
-PROTOCOL_VERSION = 1
+PROTOCOL_VERSION = 2
 HEADER = struct.Struct("<HBBII")
 CRC_BYTES = 4
 MAX_COMMAND_PAYLOAD = 23
@@ -161,7 +161,7 @@ LIMIT_FIELDS = (
 TABLE: dict[Kind, Layout] = {
     Kind.IDENTIFY: Layout(),
     Kind.STATUS: Layout(),
-    Kind.OPEN_SESSION: Layout(),
+    Kind.OPEN_SESSION: Layout((("expires_us", "u32"),)),
     Kind.SET_LIMITS: Layout((("expires_us", "u32"), *LIMIT_FIELDS)),
     Kind.ARM: Layout((("expires_us", "u32"),)),
     Kind.DISARM: Layout(),

@@ -176,7 +176,9 @@ def reconnect(campaign: Campaign, chunks: Chunks) -> Chunks:
     host = campaign.host
     time_us = campaign.rng.choice(chunks)[0]
     nonce = campaign.rng.choice((host.nonce, campaign.rng.getrandbits(31) + 1))
-    raw = wire.encode(WireFrame(Kind.OPEN_SESSION, host.sequence + campaign.rng.choice((-3, 0, 5)), nonce))
+    expires_us = round(time_us + host.offset_us + campaign.rng.choice((-500, 20_000, 20_000))) & 0xFFFFFFFF
+    opening = WireFrame(Kind.OPEN_SESSION, host.sequence + campaign.rng.choice((-3, 0, 5)), nonce, (expires_us,))
+    raw = wire.encode(opening)
     if campaign.rng.random() < 0.5:
         raw = wire.encode(WireFrame(Kind.STOP, 0, 0)) + raw
     return sorted([*chunks, (time_us, raw)], key=lambda c: c[0])

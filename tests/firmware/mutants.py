@@ -63,7 +63,7 @@ MUTANTS = (
         "any session",
         "commands_of_another_session_are_refused",
         BOARD,
-        "} else if (!session || frame.header.nonce != session) {",
+        "} else if (!is_mine) {",
         "} else if (0) {",
     ),
     Mutant(
@@ -94,8 +94,22 @@ MUTANTS = (
         "old frame opens a session",
         "session_cannot_be_opened_again_by_an_old_frame",
         BOARD,
-        "if (frame.header.nonce == session && frame.header.sequence <= last_sequence) return REASON_STALE_SEQUENCE;",
+        "!(is_mine && frame.header.sequence <= last_sequence)",
+        "1",
+    ),
+    Mutant(
+        "opening of long ago taken",
+        "opening_of_long_ago_begins_no_count_anew",
+        BOARD,
+        "if (is_late(time_now().low)) return REASON_EXPIRED; ",
         "",
+    ),
+    Mutant(
+        "opening not remembered",
+        "opening_whose_answer_was_lost_is_answered_again",
+        BOARD,
+        "answer(open_command(), time_now(), 1);",
+        "answer(open_command(), time_now(), 0);",
     ),
     Mutant(
         "session zero",
@@ -138,7 +152,7 @@ MUTANTS = (
         "disarming does nothing",
         "disarming_cuts_pulses",
         BOARD,
-        "WITH_INTERRUPTS_OFF { drop(STIMULUS_BITS, REASON_REQUESTED); }",
+        "        drop(STIMULUS_BITS, REASON_REQUESTED);\n",
         "",
     ),
     Mutant(
@@ -204,8 +218,8 @@ MUTANTS = (
         "pulse begun after the board has disarmed",
         "pulse_at_the_moment_of_disarming_never_begins",
         BOARD,
-        "        if (armed) add_edge(pulse->channel, start, 1);\n        else refusal = REASON_NOT_ARMED;",
-        "        add_edge(pulse->channel, start, 1);",
+        "    if (armed) add_rise(pulse->channel, start);\n    else refusal = REASON_NOT_ARMED;",
+        "    add_rise(pulse->channel, start);",
     ),
     Mutant(
         "limits set while the sync output runs",
@@ -235,6 +249,42 @@ MUTANTS = (
         "if (next == input_tail) input_interrupt(0);",
         "if (next == input_tail) {}",
     ),
+    # in time
+    Mutant(
+        "rises no later than falls",
+        "crowds_are_in_time_and_no_pulse_is_too_wide",
+        LINES,
+        "#define RISE_TICKS 40u",
+        "#define RISE_TICKS FALL_TICKS",
+    ),
+    Mutant(
+        "no end to reports of inputs",
+        "crowds_are_in_time_and_no_pulse_is_too_wide",
+        BOARD,
+        "for (uint8_t budget = NUM_INPUT_CHANGES; budget && input_tail != input_head; budget--) {",
+        "while (input_tail != input_head) {",
+    ),
+    Mutant(
+        "no gap for longer work",
+        "crowds_are_in_time_and_no_pulse_is_too_wide",
+        LINES,
+        "    while (edge_is_close()) interrupts_breathe();\n",
+        "",
+    ),
+    Mutant(
+        "far edges looked for beside near ones",
+        "crowds_are_in_time_and_no_pulse_is_too_wide",
+        LINES,
+        "    if (edge_is_close()) look_owed = 1;\n    else look_ahead();\n",
+        "    look_ahead();\n",
+    ),
+    Mutant(
+        "far edges never looked for",
+        "far_edge_comes_on_time",
+        LINES,
+        "    if (edge_is_close()) look_owed = 1;\n    else look_ahead();\n",
+        "",
+    ),
     Mutant("last light forgotten early", "long_interval_is_remembered", LINES, "(1ul << 22)", "1ul"),
     # sync output
     Mutant("any sync mode", "unknown_sync_modes_are_refused", BOARD, "mode > SYNCMODE_STROBE || ", ""),
@@ -249,30 +299,30 @@ MUTANTS = (
         "strobes in any mode",
         "strobes_mark_frames",
         BOARD,
-        "if (sync_mode != SYNCMODE_STROBE) refusal = REASON_SYNC_MODE;\n        else if (active",
+        "if (sync_mode != SYNCMODE_STROBE) {\n        refusal = REASON_SYNC_MODE;\n    } else if (active",
         "if (active",
     ),
     Mutant(
         "strobe begun twice",
         "strobe_under_way_is_not_begun_again",
         BOARD,
-        "        else if (active & SYNC_BIT) refusal = REASON_BUSY;\n",
-        "",
+        "} else if (active & SYNC_BIT) {",
+        "} else if (0) {",
     ),
     Mutant(
         "strobe begun after the sync output has ended",
         "strobe_at_the_moment_of_silence_never_begins",
         BOARD,
-        "    await_gap();\n    WITH_INTERRUPTS_OFF {\n        start = soonest_slot();\n        if (sync_mode !=",
-        "    uint8_t mode = sync_mode;\n    await_gap();\n    WITH_INTERRUPTS_OFF {\n        start = soonest_slot();\n"
-        "        if (mode !=",
+        "    enter_gap();\n    start = soonest_slot();\n    if (sync_mode !=",
+        "    uint8_t mode = sync_mode;\n    interrupts_breathe();\n    enter_gap();\n    start = soonest_slot();\n"
+        "    if (mode !=",
     ),
     Mutant(
         "sync output begun with the heartbeats of before",
         "barcodes_begun_at_the_moment_of_silence_need_heartbeats",
         BOARD,
-        "        if (!armed && !sync_mode) beat();\n",
-        "        if (!beat_left_ms) beat_left_ms = 255;\n",
+        "    if (!armed && !sync_mode) beat();\n",
+        "    if (!beat_left_ms) beat_left_ms = 255;\n",
     ),
     Mutant("stop leaves the sync output", "stop_ends_the_sync_output", LINES, "    sync_mode = SYNCMODE_OFF;\n", ""),
     # limits on a train
@@ -346,16 +396,16 @@ MUTANTS = (
     Mutant(
         "duty not entered",
         "duty_limit_holds_over_a_sliding_window",
-        LINES,
-        "    channel->used += until - channel->since;\n",
+        BOARD,
+        "    channel->used += total - channel->entered;\n",
         "",
     ),
     Mutant(
         "duty of cut pulses not entered",
         "duty_counts_pulses_that_were_cut",
         BOARD,
-        "if (cut_high & bit) WITH_INTERRUPTS_OFF { end_pulse(channel, bit, cut_slot); }",
-        "",
+        "    enter_high_time(channel, line, is_high, end);\n",
+        "    if (!is_high) enter_high_time(channel, line, is_high, end);\n",
     ),
     Mutant(
         "any number of edges",
@@ -379,9 +429,7 @@ MUTANTS = (
         "        sum += ",
     ),
     Mutant("busy channel taken", "busy_channel_refuses", BOARD, "(active | ended | cut_trains) & bit)", "0)"),
-    Mutant(
-        "endless train", "train_is_finite_and_regular", LINES, "if (channel->begun == channel->count) {", "if (0) {"
-    ),
+    Mutant("endless train", "train_is_finite_and_regular", LINES, "if (--lines[output].left == 0) done", "if (0) done"),
     # setting limits
     Mutant(
         "limits set while armed",
@@ -413,7 +461,7 @@ MUTANTS = (
         "quiet = 0;",
     ),
     # what outlives a reset
-    Mutant("no quiet after a reset", "reset_is_quiet_for_a_window", LINES, "uint8_t quiet = 1,", "uint8_t quiet = 0,"),
+    Mutant("no quiet after a reset", "reset_is_quiet_for_a_window", LINES, "uint8_t quiet = 1;", "uint8_t quiet = 0;"),
     Mutant("quiet not checked", "reset_is_quiet_for_a_window", BOARD, "if (quiet) return REASON_QUIET;", ""),
     Mutant("quiet too short", "reset_is_quiet_for_a_window", BOARD, "tick_slot + window_slots;", "tick_slot + 100;"),
     Mutant("count lost", "limits_and_count_survive_a_reset", BOARD, "        pulses = saved.pulses;\n", ""),

@@ -17,6 +17,7 @@ from rig.ttl.wire import Kind, WireFrame
 BYTE_US = 20.0
 PAUSE_US = 4_500.0
 JITTER_US = 10.0
+ROUNDING_US = 0.01  # of these sums; the limits themselves hold whatever the jitter
 ANSWER_US = 8_000.0  # a frame behind half a frame is found when that is given up, after 5 ms
 START_US = 4_000.0  # from a command's last byte to its first edge, with what waits before it
 CLOCK_US = 300
@@ -127,16 +128,16 @@ def _check_shape(trace: Trace, output: int, spans: list[tuple[float, float]], ve
     for rise, fall in spans:
         total += fall - rise
         before.append(total)
-        if fall - rise > limits.max_width_us + JITTER_US:
+        if fall - rise > limits.max_width_us + ROUNDING_US:
             verdict.violations.append(f"width {fall - rise:.0f} us on {output} at {rise:.0f}")
     for (_, fall), (rise, _) in pairwise(spans):
-        if rise - fall < limits.min_interval_us - JITTER_US:
+        if rise - fall < limits.min_interval_us - ROUNDING_US:
             verdict.violations.append(f"interval {rise - fall:.0f} us on {output} at {rise:.0f}")
     for n, (rise, fall) in enumerate(spans):
         since = fall - limits.window_us
         first = bisect.bisect_left(falls, since)
         used = before[n + 1] - before[first] - max(0.0, since - spans[first][0])
-        if used > allowed_us + JITTER_US * (n + 1 - first):
+        if used > allowed_us + ROUNDING_US:
             verdict.violations.append(f"duty {used / limits.window_us:.4f} on {output} at {rise:.0f}")
 
 

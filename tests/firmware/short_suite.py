@@ -12,6 +12,7 @@ from online import barcode
 from rig.ttl import wire
 from rig.ttl.limits import limit_values
 from rig.ttl.wire import Kind, Reason, State, SyncMode
+from tests.firmware import crowds
 from tests.firmware.boards_in_time import LIMITS, TURN_US, BoardInTime, HostInTime
 from tests.firmware.simulated_firmware import SimulatedFirmware
 
@@ -676,13 +677,41 @@ def session_cannot_be_opened_again_by_an_old_frame(board: BoardInTime) -> None:
     opening = host.bytes_of(Kind.OPEN_SESSION)
     board.feed(opening)
     host.run(3_000)
-    host.ask(Kind.SET_LIMITS, *limit_values(LIMITS, interlock=False))
+    for _ in range(8):  # as many answers as the board remembers
+        host.ask(Kind.SET_LIMITS, *limit_values(LIMITS, interlock=False))
     board.feed(opening)
     host.run(3_000)
     assert host.answers[2].fields["reason"] == Reason.STALE_SEQUENCE
     assert host.reason(Kind.OPEN_SESSION, sequence=0) is Reason.STALE_SEQUENCE
-    stranger = HostInTime(board, nonce=0, sequence=50)
+    stranger = HostInTime(board, nonce=0, sequence=50, offset_us=host.offset_us)
     assert stranger.reason(Kind.OPEN_SESSION) is Reason.WRONG_SESSION
+
+
+def opening_whose_answer_was_lost_is_answered_again(board: BoardInTime) -> None:
+    host = HostInTime(board)
+    host.find_clock()
+    assert host.reason(Kind.OPEN_SESSION) is Reason.NONE
+    again = host.ask(Kind.OPEN_SESSION, sequence=host.sequence).fields
+    assert (again["reason"], again["state"] & State.DUPLICATE) == (Reason.NONE, State.DUPLICATE)
+    assert host.reason(Kind.SET_LIMITS, *limit_values(LIMITS, interlock=False)) is Reason.NONE
+
+
+def opening_of_long_ago_begins_no_count_anew(board: BoardInTime) -> None:
+    host = HostInTime(board)
+    host.find_clock()
+    old = host.bytes_of(Kind.OPEN_SESSION)
+    board.feed(old)
+    host.run(3_000)
+    host.nonce = 78
+    host.begin()
+    host.arm()
+    assert host.pulse() is Reason.NONE
+    host.beat_for(10_000)
+    host.ask(Kind.DISARM)
+    board.feed(old)
+    host.run(3_000)
+    status = host.ask(Kind.STATUS).fields
+    assert (status["session"], status["pulses"]) == (78, 1)
 
 
 def every_command_is_answered_with_its_time(board: BoardInTime) -> None:
@@ -768,6 +797,7 @@ def at_the_moment_of_silence(host: HostInTime, kind: Kind, values: tuple[int, ..
     """In strobe mode: a command whose last byte comes so long before the tick that finds the heartbeat lost."""
     host.ask(Kind.STOP)
     assert host.reason(Kind.SYNC, int(SyncMode.STROBE), 0) is Reason.NONE
+    host.run(-(host.board.now_us + host.offset_us) % 1000)  # so that no tick comes while the heartbeat is heard
     heard_us = host.ask(Kind.HEARTBEAT).fields["time_us"]
     lost_us = (heard_us - TICK_US) // 1000 * 1000 + TICK_US + HEARTBEAT_US - host.offset_us
     raw = host.bytes_of(kind, *values, expires_in_us=100_000)
@@ -784,7 +814,7 @@ def strobe_at_the_moment_of_silence_never_begins(board: SimulatedFirmware) -> No
         lost_us = at_the_moment_of_silence(host, Kind.STROBE, (), eighth_us / 8)
         host.run(15_000)
         assert host.is_low()
-        assert all(time_us < lost_us + wire.STROBE_US + CLOCK_US for time_us, _, _ in host.edges)
+        assert all(time_us < lost_us + CLOCK_US + wire.STROBE_US * (not level) for time_us, _, level in host.edges)
 
 
 def barcodes_begun_at_the_moment_of_silence_need_heartbeats(board: SimulatedFirmware) -> None:
@@ -848,7 +878,20 @@ def quiet_time_never_runs_below_nothing(board: SimulatedFirmware) -> None:
         assert all(host.answers[number].fields["quiet_ms"] < 20 for number in asked)
 
 
+def crowds_are_in_time_and_no_pulse_is_too_wide(board: SimulatedFirmware) -> None:
+    host = HostInTime(board)
+    host.begin(crowds.LIMITS)
+    host.arm()
+    phase_us = crowds.calm_phase_us(host)
+    for seed, crowd in enumerate(crowds.WORST * 2):
+        served = crowds.serve_crowd(host, crowd, seed, phase_us)
+        assert board.resets == 0
+        assert served.spread_us < JITTER_US
+        assert served.excess_us <= 0.0
+
+
 FIRMWARE_RULES = (
+    crowds_are_in_time_and_no_pulse_is_too_wide,
     watchdog_ends_a_hung_program,
     watchdog_ends_a_hung_loop_whose_interrupts_go_on,
     damaged_store_is_not_believed,

@@ -11,7 +11,7 @@
 #include "lines.h"
 
 #define FIRMWARE_MAJOR 1u
-#define FIRMWARE_MINOR 0u
+#define FIRMWARE_MINOR 1u
 #define NUM_REMEMBERED 8u
 #define NUM_INPUT_CHANGES 8u
 #define BYTES_AT_ONCE 64u
@@ -42,7 +42,8 @@ static struct record saved, writing;
 static uint8_t write_left, record_slot;
 static uint16_t arming_ms;
 
-static struct { uint32_t low_us; uint8_t levels; } input_changes[NUM_INPUT_CHANGES];
+static uint16_t input_ticks[NUM_INPUT_CHANGES]; /* of changes, reported long before the timer comes round (32 ms) */
+static uint8_t input_levels[NUM_INPUT_CHANGES];
 static volatile uint8_t input_head, input_tail;
 static uint8_t reported_levels;
 
@@ -78,12 +79,15 @@ static struct wire_time time_now(void) {
 }
 
 static struct wire_time time_of_slot(uint32_t slot) {
-    struct wire_time time;
+    struct wire_time tick;
+    uint32_t at_tick = 0;
     WITH_INTERRUPTS_OFF {
-        int32_t ahead_us = (int32_t)(slot - tick_slot) * (int32_t)SLOT_US;
-        time.low = clock_low_us + (uint32_t)ahead_us;
-        time.high = clock_high_us + (ahead_us >= 0 ? time.low < clock_low_us : -(uint32_t)(time.low > clock_low_us));
+        tick = (struct wire_time){clock_low_us, clock_high_us};
+        at_tick = tick_slot;
     }
+    int32_t ahead_us = (int32_t)(slot - at_tick) * (int32_t)SLOT_US;
+    struct wire_time time = {tick.low + (uint32_t)ahead_us, tick.high};
+    time.high += ahead_us >= 0 ? time.low < tick.low : -(uint32_t)(time.low > tick.low);
     return time;
 }
 
@@ -197,23 +201,43 @@ static void load_store(void) {
 
 /* ---- limits ---- */
 
+/* Enters what a train was high until a slot; `line` as it was then, `is_high` when it was in a pulse. */
+static void enter_high_time(struct channel *channel, const struct line *line, uint8_t is_high, uint32_t until) {
+    uint32_t total = (uint32_t)(uint16_t)(channel->count - line->left) * line->width;
+    if (is_high) total += until - (line->next - line->width);
+    channel->bins[newest_bin] += (uint16_t)(total - channel->entered);
+    channel->used += total - channel->entered;
+    channel->entered = total;
+}
+
+static void enter_train_under_way(uint8_t output, uint8_t bit) {
+    struct line line;
+    uint32_t now = 0;
+    uint8_t is_active = 0, is_high = 0;
+    WITH_INTERRUPTS_OFF {
+        line = lines[output];
+        is_active = active & bit;
+        is_high = high & bit;
+        now = slot_now();
+    }
+    if (is_active) enter_high_time(&channels[output], &line, is_high, now);
+}
+
 static void close_bins(void) {
     for (;;) {
         uint32_t now = 0;
         WITH_INTERRUPTS_OFF { now = slot_now(); }
         if ((int32_t)(now - bin_end) < 0) return;
         bin_end += bin_slots;
-        for (uint8_t output = 0, bit = 1; output < SYNC_OUTPUT; output++, bit <<= 1)
-            WITH_INTERRUPTS_OFF { if (high & bit) enter_high_time(&channels[output], slot_now()); }
+        for (uint8_t output = 0, bit = 1; output < SYNC_OUTPUT; output++, bit <<= 1) enter_train_under_way(output, bit);
         newest_bin = newest_bin == NUM_DUTY_BINS ? 0 : newest_bin + 1u;
-        for (uint8_t output = 0, bit = 1; output < SYNC_OUTPUT; output++, bit <<= 1)
-            WITH_INTERRUPTS_OFF {
-                struct channel *channel = &channels[output];
-                channel->used -= channel->bins[newest_bin];
-                channel->bins[newest_bin] = 0;
-                if ((int32_t)(tick_slot - channel->last_end - FORGET_SLOTS) > 0) has_ended &= (uint8_t)~bit;
-            }
-        WITH_INTERRUPTS_OFF { if ((int32_t)(tick_slot - light_end - FORGET_SLOTS) > 0) light_recent = 0; }
+        for (uint8_t output = 0, bit = 1; output < SYNC_OUTPUT; output++, bit <<= 1) {
+            struct channel *channel = &channels[output];
+            channel->used -= channel->bins[newest_bin];
+            channel->bins[newest_bin] = 0;
+            if ((int32_t)(now - channel->last_end - FORGET_SLOTS) > 0) has_ended &= (uint8_t)~bit;
+        }
+        if ((int32_t)(now - light_end - FORGET_SLOTS) > 0) light_recent = 0;
     }
 }
 
@@ -281,19 +305,32 @@ static uint8_t pulse_refusal(const struct wire_pulse *pulse, uint32_t start) {
 
 /* ---- commands ---- */
 
-/* Enters pulses that were cut short, and reports every train that has ended. */
+/* Enters a train that has ended: into the bins, and when its last light was. Returns how many pulses it began. */
+static uint16_t enter_end(uint8_t output, uint8_t bit) {
+    struct channel *channel = &channels[output];
+    const struct line *line = &lines[output];
+    uint8_t is_high = cut_high & bit;
+    uint16_t begun = channel->count - line->left + (is_high != 0);
+    uint32_t end = is_high ? cut_slot : line->next - line->rest;
+    if (!begun) return 0;
+    enter_high_time(channel, line, is_high, end);
+    channel->last_end = end;
+    has_ended |= bit;
+    if (!light_recent || (int32_t)(end - light_end) > 0) light_end = end;
+    light_recent = 1;
+    return begun;
+}
+
+/* Enters and reports every train that has ended or was cut short. */
 static void settle_lines(void) {
     uint8_t done = ended, cut_short = cut_trains;
     for (uint8_t output = 0, bit = 1; output < SYNC_OUTPUT && (done | cut_short); output++, bit <<= 1) {
-        struct channel *channel = &channels[output];
         if (!((done | cut_short) & bit)) continue;
-        struct wire_train_ended event = {time_of_slot(channel->last_end), channel->sequence, output, channel->begun,
-                                         REASON_COMPLETED};
-        if (cut_short & bit) {
-            event.time_us = time_of_slot(cut_slot);
-            event.reason = cut_reason;
-            if (cut_high & bit) WITH_INTERRUPTS_OFF { end_pulse(channel, bit, cut_slot); }
-        }
+        uint16_t begun = enter_end(output, bit);
+        uint8_t is_cut = cut_short & bit;
+        struct wire_train_ended event = {time_of_slot(is_cut ? cut_slot : channels[output].last_end),
+                                         channels[output].sequence, output, begun,
+                                         is_cut ? cut_reason : REASON_COMPLETED};
         send_event(KIND_TRAIN_ENDED, &event, sizeof event);
     }
     WITH_INTERRUPTS_OFF {
@@ -310,18 +347,22 @@ static uint8_t pulse_command(struct wire_time *effect) {
     uint8_t refusal = pulse_refusal(pulse, start);
     if (refusal) return refusal;
     struct channel *channel = &channels[pulse->channel];
+    uint8_t bit = 1u << pulse->channel;
     channel->sequence = frame.header.sequence;
-    channel->width = pulse->width_slots;
-    channel->period = pulse->period_slots;
     channel->count = pulse->count;
     channel->edges_per_s = edges_per_s(pulse);
-    channel->begun = 0;
-    await_gap();
-    WITH_INTERRUPTS_OFF {
-        start = soonest_slot() + pulse->delay_slots;
-        if (armed) add_edge(pulse->channel, start, 1);
-        else refusal = REASON_NOT_ARMED;
-    }
+    channel->entered = 0;
+    uint32_t rest = pulse->period_slots - pulse->width_slots;
+    lines[pulse->channel] = (struct line){0, rest, (uint16_t)pulse->width_slots, pulse->count};
+    enter_gap();
+    if (pulse->width_slots < NEAR_SLOTS) wide &= (uint8_t)~bit;
+    else wide |= bit;
+    if (rest < NEAR_SLOTS) sparse &= (uint8_t)~bit;
+    else sparse |= bit;
+    start = soonest_slot() + pulse->delay_slots;
+    if (armed) add_rise(pulse->channel, start);
+    else refusal = REASON_NOT_ARMED;
+    sei();
     if (refusal) return refusal;
     pulses += pulse->count;
     *effect = time_of_slot(start);
@@ -366,36 +407,44 @@ static uint8_t sync_command(void) {
     uint8_t mode = frame.sync.mode;
     if (mode > SYNCMODE_STROBE || (mode == SYNCMODE_BARCODE && !frame.sync.seed)) return REASON_SYNC_MODE;
     uint32_t first = barcode_after(frame.sync.seed);
-    WITH_INTERRUPTS_OFF { cut(SYNC_BIT, REASON_REQUESTED); }
-    await_gap();
-    WITH_INTERRUPTS_OFF {
-        if (!armed && !sync_mode) beat();
-        sync_mode = mode;
-        sync_step = 0;
-        next_barcode = first;
-        if (mode == SYNCMODE_BARCODE) add_edge(SYNC_OUTPUT, soonest_slot(), 1);
-    }
+    enter_gap();
+    cut(SYNC_BIT, REASON_REQUESTED);
+    interrupts_breathe();
+    enter_gap();
+    if (!armed && !sync_mode) beat();
+    sync_mode = mode;
+    sync_step = 0;
+    next_barcode = first;
+    lines[SYNC_OUTPUT] = (struct line){0, 0, SLOTS(STROBE_US), 0};
+    if (mode == SYNCMODE_BARCODE) add_rise(SYNC_OUTPUT, soonest_slot());
+    sei();
     return REASON_NONE;
 }
 
 static uint8_t strobe_command(struct wire_time *effect) {
     uint32_t start = 0;
     uint8_t refusal = REASON_NONE;
-    await_gap();
-    WITH_INTERRUPTS_OFF {
-        start = soonest_slot();
-        if (sync_mode != SYNCMODE_STROBE) refusal = REASON_SYNC_MODE;
-        else if (active & SYNC_BIT) refusal = REASON_BUSY;
-        else add_edge(SYNC_OUTPUT, start, 1);
+    enter_gap();
+    start = soonest_slot();
+    if (sync_mode != SYNCMODE_STROBE) {
+        refusal = REASON_SYNC_MODE;
+    } else if (active & SYNC_BIT) {
+        refusal = REASON_BUSY;
+    } else {
+        lines[SYNC_OUTPUT].left = 1;
+        add_rise(SYNC_OUTPUT, start);
     }
+    sei();
     if (!refusal) *effect = time_of_slot(start);
     return refusal;
 }
 
+static uint8_t is_late(uint32_t now_low) { return frame.expires_us - now_low > MAX_EXPIRY_US; }
+
 static uint8_t open_command(void) {
+    if (is_late(time_now().low)) return REASON_EXPIRED; /* else one of long ago could begin the count anew */
     if (armed || sync_mode) return REASON_NOT_DISARMED;
     if (!frame.header.nonce) return REASON_WRONG_SESSION;
-    if (frame.header.nonce == session && frame.header.sequence <= last_sequence) return REASON_STALE_SEQUENCE;
     if (frame.header.nonce != stored_session) pulses = 0;
     session = stored_session = frame.header.nonce;
     last_sequence = frame.header.sequence;
@@ -450,8 +499,6 @@ static void note_sequence(void) {
         last_sequence = frame.header.sequence;
 }
 
-static uint8_t is_late(uint32_t now_low) { return frame.expires_us - now_low > MAX_EXPIRY_US; }
-
 static void execute_once(void) {
     struct wire_time effect = time_now();
     uint8_t reason = REASON_NONE;
@@ -462,7 +509,9 @@ static void execute_once(void) {
     }
     switch (frame.header.kind) {
     case KIND_DISARM:
-        WITH_INTERRUPTS_OFF { drop(STIMULUS_BITS, REASON_REQUESTED); }
+        enter_gap(); /* the sync output goes on */
+        drop(STIMULUS_BITS, REASON_REQUESTED);
+        sei();
         break;
     case KIND_PULSE: reason = pulse_command(&effect); break;
     case KIND_HEARTBEAT: beat(); break;
@@ -475,7 +524,7 @@ static void execute_once(void) {
 }
 
 static void execute(void) {
-    uint8_t kind = frame.header.kind;
+    uint8_t kind = frame.header.kind, is_mine = session && frame.header.nonce == session;
     settle_lines();
     if (command_length(kind) != frame.header.length) {
         answer(REASON_MALFORMED, time_now(), 0);
@@ -487,9 +536,9 @@ static void execute(void) {
         WITH_INTERRUPTS_OFF { drop_everything(REASON_STOPPED); }
         note_sequence();
         answer(REASON_NONE, time_now(), 1);
-    } else if (kind == KIND_OPEN_SESSION) {
-        answer(open_command(), time_now(), 0);
-    } else if (!session || frame.header.nonce != session) {
+    } else if (kind == KIND_OPEN_SESSION && !(is_mine && frame.header.sequence <= last_sequence)) {
+        answer(open_command(), time_now(), 1);
+    } else if (!is_mine) {
         answer(REASON_WRONG_SESSION, time_now(), 0);
     } else if (frame.header.sequence <= last_sequence) {
         answer_again();
@@ -552,11 +601,13 @@ static void give_up_frame(void) {
 /* ---- reports and the main loop ---- */
 
 INPUT_INTERRUPT {
-    uint8_t next = (input_head + 1u) % NUM_INPUT_CHANGES;
-    input_changes[input_head].low_us = clock_low_us + (uint16_t)(timer_now() - tick_ticks) / 2u;
-    input_changes[input_head].levels = read_inputs();
+    uint16_t now = timer_now();
+    uint8_t head = input_head, next = (head + 1u) % NUM_INPUT_CHANGES;
+    input_ticks[head] = now;
+    input_levels[head] = read_inputs();
     if (next == input_tail) input_interrupt(0); /* a line that chatters must not keep the board from its work */
     else input_head = next;
+    if (serving || (compare_armed && (uint16_t)(edge_compare() + FALL_TICKS - now) < FALL_TICKS + INPUT_TICKS)) input_pause(1);
 }
 
 static void report_levels(uint8_t levels, struct wire_time time) {
@@ -570,16 +621,19 @@ static void report_levels(uint8_t levels, struct wire_time time) {
     }
 }
 
+/* No more at once than there was room for: changes may come as fast as they are reported. */
 static void report_inputs(void) {
-    for (; input_tail != input_head; input_tail = (input_tail + 1u) % NUM_INPUT_CHANGES) {
+    for (uint8_t budget = NUM_INPUT_CHANGES; budget && input_tail != input_head; budget--) {
         struct wire_time now = time_now();
-        uint32_t low_us = input_changes[input_tail].low_us;
-        report_levels(input_changes[input_tail].levels, (struct wire_time){low_us, now.high - (low_us > now.low)});
+        uint32_t low_us = now.low - (uint16_t)(timer_now() - input_ticks[input_tail]) / 2u;
+        report_levels(input_levels[input_tail], (struct wire_time){low_us, now.high - (low_us > now.low)});
+        input_tail = (input_tail + 1u) % NUM_INPUT_CHANGES;
     }
-    if (!input_interrupt_is_on()) {
+    WITH_INTERRUPTS_OFF { input_pause(0); }
+    if (!input_interrupt_is_on() && input_tail == input_head) {
+        input_interrupt(1);
         report_levels(read_inputs(), time_now());
         note_loss();
-        input_interrupt(1);
     }
 }
 
@@ -627,6 +681,11 @@ int main(void) {
         }
         report_inputs();
         report_lines();
+        if (look_owed) {
+            enter_gap();
+            look_ahead();
+            sei();
+        }
         cli();
         sleep_unless(ticked || serial_waiting() || ended || cut_trains || drop_reason || barcode_started || input_head != input_tail);
     }

@@ -27,6 +27,8 @@
 #define CONSTANT PROGMEM
 #define read_constant(address) pgm_read_dword(address)
 
+/* Lets in what waits: an instruction passes before that begins, and one between any two. */
+static inline void interrupts_breathe(void) { __asm__ volatile("sei\n\tnop\n\tnop\n\tnop\n\tcli" ::: "memory"); }
 #define WITH_INTERRUPTS_OFF ATOMIC_BLOCK(ATOMIC_RESTORESTATE)
 
 #define RECEIVE_LENGTH 128u /* powers of two */
@@ -62,6 +64,9 @@ static inline uint8_t read_inputs(void) { return PINC & 0x0F; }
 static inline void input_interrupt(uint8_t on) { PCMSK1 = on ? 0x0F : 0; }
 
 static inline uint8_t input_interrupt_is_on(void) { return PCMSK1 != 0; }
+
+/* While paused, that an input has changed is remembered. */
+static inline void input_pause(uint8_t on) { PCICR = on ? 0 : 1 << PCIE1; }
 
 static inline void hardware_begin(void) {
     write_outputs(0, 0xFF);

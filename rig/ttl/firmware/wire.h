@@ -3,7 +3,7 @@
 #include <stdint.h>
 
 #define MAGIC 19687u
-#define PROTOCOL_VERSION 1u
+#define PROTOCOL_VERSION 2u
 #define CRC_BYTES 4u
 #define MAX_COMMAND_PAYLOAD 23u
 #define MAX_REPLY_PAYLOAD 49u
@@ -51,6 +51,7 @@ struct wire_header {
     uint8_t length, kind;
     uint32_t sequence, nonce;
 } __attribute__((packed));
+struct wire_open_session { uint32_t expires_us; } __attribute__((packed));
 struct wire_set_limits { uint32_t expires_us; uint32_t max_width_slots; uint16_t max_duty; uint32_t window_ms; uint32_t min_interval_slots; uint32_t max_pulses; uint8_t heartbeat_and_interlock; } __attribute__((packed));
 struct wire_arm { uint32_t expires_us; } __attribute__((packed));
 struct wire_heartbeat { uint32_t expires_us; } __attribute__((packed));
@@ -71,7 +72,7 @@ static inline uint8_t command_length(uint8_t kind) {
     switch (kind) {
     case KIND_IDENTIFY: return 0;
     case KIND_STATUS: return 0;
-    case KIND_OPEN_SESSION: return 0;
+    case KIND_OPEN_SESSION: return 4;
     case KIND_SET_LIMITS: return 23;
     case KIND_ARM: return 4;
     case KIND_DISARM: return 0;
@@ -87,6 +88,7 @@ static inline uint8_t command_length(uint8_t kind) {
 /* True for commands whose payload begins with expires_us. */
 static inline uint8_t command_expires(uint8_t kind) {
     switch (kind) {
+    case KIND_OPEN_SESSION:
     case KIND_SET_LIMITS:
     case KIND_ARM:
     case KIND_HEARTBEAT:
