@@ -214,7 +214,7 @@ class Supervisor:
         online = self.nursery.children.get("online")
         if online is not None and online.exit_code is None and online.failed is None:
             try:
-                reply = self.command("online", "emergency_stop", timeout_ms=200)
+                reply = self.command("online", "emergency_stop", "by the supervisor", timeout_ms=200)
                 if reply.ok:
                     return "all lines low (board confirmed)"
             except ControlError:

@@ -18,8 +18,8 @@ from rig.clock import Clock, SystemClock
 from rig.tui.emergency import EmergencyLine, StopResult
 from rig.tui.help_screen import HelpScreen
 from rig.tui.palette import DARK, LIGHT, PLAIN, Palette
-from rig.tui.session_view import stop_words
 from rig.tui.stop_driver import StopKeyDriver
+from rig.tui.stop_record import stop_words
 
 PALETTES = (DARK, LIGHT, PLAIN)
 STOP_SHOWN_S, UNCONFIRMED_SHOWN_S = 20.0, 3600.0

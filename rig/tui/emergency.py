@@ -29,10 +29,13 @@ class StopResult:
 
 
 class EmergencyLine:
-    """Dedicated request sockets. Threads take turns; a new press does not wait for an answer that is overdue."""
+    """Dedicated request sockets; `here` is what the record says of where the key was pressed.
 
-    def __init__(self, context: zmq.Context[zmq.Socket[bytes]], run_dir: Path, clock: Clock) -> None:
+    Threads take turns; a new press does not wait for an answer that is overdue."""
+
+    def __init__(self, context: zmq.Context[zmq.Socket[bytes]], run_dir: Path, clock: Clock, here: str = "") -> None:
         self._clock = clock
+        self._here = here
         self._lock = threading.Lock()
         self.timeouts_ms = {"online": ONLINE_TIMEOUT_MS, "supervisor": SUPERVISOR_TIMEOUT_MS}
         self._sockets = {process: self._connect(context, run_dir, process) for process in self.timeouts_ms}
@@ -62,7 +65,7 @@ class EmergencyLine:
         socket = self._sockets[process]
         timeout_ms = self.timeouts_ms[process]
         try:
-            socket.send(Command(name="emergency_stop", text="", sent_time_ns=pressed_ns).encode(), zmq.NOBLOCK)
+            socket.send(Command(name="emergency_stop", text=self._here, sent_time_ns=pressed_ns).encode(), zmq.NOBLOCK)
             if not socket.poll(timeout_ms):
                 return f"no answer within {timeout_ms} ms"
             reply = decode(socket.recv(zmq.NOBLOCK))

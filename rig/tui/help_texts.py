@@ -13,7 +13,8 @@ Camera, board and decoder are being prepared. Nothing can pulse yet. The screen 
 """
 CONTROL = """\
 ! (or F12) brings every line low at once, also while something is being typed; the time from the key to the board's
-confirmation is shown. Arm again with a.
+confirmation is shown. Arm again with a. A stop at another screen is shown here, with its place; to arm after it asks
+first.
 
 Leaving the screen leaves the session running: `etholoop attach` comes back. Ending it asks first.
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from rig.clock import Clock
 from rig.tui.app import EtholoopApp
-from rig.tui.commander import Commander
+from rig.tui.commander import Commander, here
 from rig.tui.emergency import EmergencyLine
 from rig.tui.live_feed import LiveFeed
 from rig.tui.session_facts import load_facts
@@ -19,14 +19,14 @@ from rig.tui.session_view import SessionView
 def attached_screen(app: EtholoopApp, run_dir: Path, control: bool) -> SessionScreen:
     """A screen on a running session; with `control`, the stop key of the program now acts on this session."""
     facts = load_facts(run_dir)
-    view = SessionView(facts)
+    view = SessionView(facts, here())
     feed = LiveFeed(app.context, run_dir, app.clock, facts.session_dir)
     if not control:
         return SessionScreen(view, feed, None, app.palette)
     if app.emergency is not None:
         app.emergency.close()
-    app.emergency = EmergencyLine(app.context, run_dir, app.clock)
-    return SessionScreen(view, feed, Commander(app.context, run_dir, app.clock), app.palette)
+    app.emergency = EmergencyLine(app.context, run_dir, app.clock, view.here)
+    return SessionScreen(view, feed, Commander(app.context, run_dir, app.clock, view.here), app.palette)
 
 
 class LiveApp(EtholoopApp):

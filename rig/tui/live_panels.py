@@ -53,7 +53,7 @@ class LivePanels:
     def draw_head(self) -> None:
         """Draw state, block clock and counts at once."""
         size = self.head.size
-        note = self.view.ended or self.view.stop_words
+        note = self.view.ended or self.view.stop.words
         if size.height >= 5:
             self.head.show(headline_big(self.view, size.width, note, 2 if size.height >= 7 else 1))
         else:

@@ -165,7 +165,7 @@ class SessionScreen(Screen[str], Repaintable, StopAware, Helped):
 
     def on_stop(self, result: StopResult) -> None:
         """Show what came of an emergency stop."""
-        self.view.on_stop(result.confirmed, result.detail, result.low_ms, self.source.now_ns())
+        self.view.stop.pressed(result.confirmed, result.detail, result.low_ms, self.source.now_ns())
         self._draw_head()
 
     @work(thread=True)
@@ -175,7 +175,7 @@ class SessionScreen(Screen[str], Repaintable, StopAware, Helped):
             return
         reply = self.commander.send(name, text)
         if reply.ok and name == "arm":
-            self.app.call_from_thread(self.view.on_armed)
+            self.app.call_from_thread(self.view.stop.cleared)
         elif reply.ok and name == "test_pulse":
             self.app.call_from_thread(self.notify, reply.detail, title="test pulse")
         elif not reply.ok:
@@ -183,8 +183,19 @@ class SessionScreen(Screen[str], Repaintable, StopAware, Helped):
             self.app.call_from_thread(self.view.alerts.raise_, "command", words, self.source.now_ns())
 
     def action_toggle_armed(self) -> None:
-        """Arm, or disarm."""
+        """Arm, or disarm; ask before arming over the emergency stop of another screen."""
+        if self.view.stop.elsewhere:
+            self.ask_to_arm()
+            return
         self.command("disarm" if self.view.state in ("armed", "paused") else "arm")
+
+    @work
+    async def ask_to_arm(self) -> None:
+        """Arm after someone else's emergency stop, if the operator says so."""
+        detail = f"Stopped {self.view.stop.elsewhere}: who did so may have seen what you do not see."
+        choices = (("y", "arm"), ("n", "leave it stopped"))
+        if await self.app.push_screen_wait(Choice("Arm after an emergency stop?", detail, choices)) == "y":
+            self.command("arm")
 
     def action_toggle_paused(self) -> None:
         """Pause the protocol, or resume it."""

@@ -26,6 +26,7 @@ from rig.tui.earlier import Earlier
 from rig.tui.ethogram import SPAN_NS, Ethogram
 from rig.tui.latency import LatencyMeter
 from rig.tui.session_facts import SessionFacts
+from rig.tui.stop_record import StopRecord
 
 LEAST_DISK_GB = 2.0
 SILENCE_NS = 1_000_000_000
@@ -47,13 +48,6 @@ LOG_ROLES = {"pulse": "pulse", "catch": "text", "refused": "dim", "alert": "bad"
 LOG_SIGNS = {"pulse": "▲", "catch": "△", "refused": "✕", "alert": "!", "loss": "!"}
 
 
-def stop_words(confirmed: bool, low_ms: float) -> str:
-    """What came of an emergency stop; `low_ms` from the key to the board's confirmation."""
-    if confirmed:
-        return f"line low, confirmed {low_ms:.1f} ms after the key"
-    return "STOP NOT CONFIRMED: cut the power of the stimulator"
-
-
 def entry_of_trial(trial: Trial) -> LogEntry:
     """A trial's line of the log."""
     probability = "" if trial.target_probability is None else f"{trial.target_probability:.2f} "
@@ -68,10 +62,11 @@ def entry_of_event(event: Event) -> LogEntry:
 
 
 class SessionView:
-    """Everything that was heard, in the form in which it is shown."""
+    """Everything that was heard, in the form in which it is shown; `here` names this screen, as its commands do."""
 
-    def __init__(self, facts: SessionFacts) -> None:
+    def __init__(self, facts: SessionFacts, here: str = "") -> None:
         self.facts = facts
+        self.here = here
         self.forget()
 
     def forget(self) -> None:
@@ -96,9 +91,7 @@ class SessionView:
         self.heard_ns: dict[str, int] = {}
         self.dropped_by_camera = 0
         self.without_evidence = 0
-        self.stopped_ns: int | None = None
-        self.stop_confirmed = True
-        self.stop_words = ""
+        self.stop = StopRecord(self.alerts, self.here)
         self.ended = ""
         self.disk_free_gb: float | None = None
         self.knows_earlier = not facts.live
@@ -179,8 +172,7 @@ class SessionView:
 
     def _take_status(self, message: SessionStatus) -> None:
         self.status = message
-        if message.armed and self.stop_confirmed and self.stopped_ns is not None and message.time_ns > self.stopped_ns:
-            self.stopped_ns, self.stop_words = None, ""
+        self.stop.on_status(message)
         pinned = tuple(dict.fromkeys(k for rule in message.rules for k in rule.target))
         if pinned != self.ethogram.pinned:
             self.ethogram.pinned = pinned
@@ -193,18 +185,7 @@ class SessionView:
     def _judge_event(self, message: Event) -> None:
         if message.kind in ("alert", "loss"):
             self.alerts.raise_(message.source, message.detail, message.time_ns)
-
-    def on_armed(self) -> None:
-        """Take that the operator armed after a stop."""
-        self.stopped_ns, self.stop_words, self.stop_confirmed = None, "", True
-
-    def on_stop(self, confirmed: bool, detail: str, low_ms: float, now_ns: int) -> None:
-        """Take what came of an emergency stop: `low_ms` from the key to the board's confirmation."""
-        self.stopped_ns = now_ns
-        self.stop_confirmed = confirmed
-        self.stop_words = stop_words(confirmed, low_ms)
-        if not confirmed:
-            self.alerts.raise_("emergency stop", f"not confirmed: {detail}", now_ns)
+        self.stop.on_event(message, self.status)
 
     def take_earlier(self, earlier: Earlier) -> None:
         """Add what happened before this screen heard anything, alerts among it; what it heard itself is not counted
@@ -240,8 +221,8 @@ class SessionView:
         (no status for a second), "paused", "armed" or "disarmed"."""
         if self.ended:
             return "ended"
-        if self.stopped_ns is not None:
-            return "stopped" if self.stop_confirmed else "unconfirmed"
+        if self.stop.since_ns is not None:
+            return "stopped" if self.stop.confirmed else "unconfirmed"
         if self.status is None:
             return "waiting"
         if self.stale("SessionStatus"):

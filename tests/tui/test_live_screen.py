@@ -17,7 +17,7 @@ from textual.widgets._toast import Toast
 from rig.clock import ManualClock
 from rig.tui.alerts_screen import AlertsScreen
 from rig.tui.app import EtholoopApp
-from rig.tui.dialogs import PulseQuestion
+from rig.tui.dialogs import Choice, PulseQuestion
 from rig.tui.emergency import EmergencyLine
 from rig.tui.live import LiveApp
 from rig.tui.live_feed import LiveFeed
@@ -185,12 +185,51 @@ async def test_emergency_stop_without_an_answer_says_so(run_dir: Path) -> None:
         stage.emergency.timeouts_ms = {"online": 5, "supervisor": 5}
         await stage.pilot.press("exclamation_mark")
         for _ in range(2000):
-            if stage.view.stopped_ns is not None:
+            if stage.view.stop.since_ns is not None:
                 break
             await asyncio.sleep(0.001)
         await stage.settle()
         assert "NOT CONFIRMED" in stage.said("head")
         assert "emergency stop" in stage.said("alerts")
+
+
+async def test_a_stop_at_another_screen_is_shown_with_its_place_and_not_armed_over_unasked(run_dir: Path) -> None:
+    async with rehearsal(run_dir) as stage:
+        await stage.play(4)
+        stage.rig.armed = False
+        stage.rig.event("online", "command", "emergency_stop at pts/9")
+        await stage.until(lambda: stage.view.state == "stopped")
+        await stage.play(9)
+        assert stage.view.state == "stopped"
+        assert "at pts/9" in stage.said("head")
+        assert "emergency stop: lines low, stopped at pts/9" in stage.said("alerts")
+        await stage.pilot.press("a")
+        await stage.until(lambda: isinstance(stage.app.screen, Choice))
+        await stage.pilot.press("n")
+        await stage.until(lambda: stage.app.screen is stage.app.session)
+        assert stage.rig.commands == []
+        await stage.pilot.press("a")
+        await stage.until(lambda: isinstance(stage.app.screen, Choice))
+        await stage.pilot.press("y")
+        await stage.until(lambda: stage.rig.armed)
+        assert stage.rig.commands[0][1].text == stage.view.here
+        await stage.until(lambda: stage.view.state != "stopped")
+        await stage.play(4)
+        assert stage.view.state == "armed"
+        assert len(stage.view.alerts.open) == 1
+
+
+async def test_another_screen_that_arms_after_a_stop_is_named(run_dir: Path) -> None:
+    async with rehearsal(run_dir) as stage:
+        await stage.play(4)
+        await stage.pilot.press("exclamation_mark")
+        await stage.until(lambda: stage.view.state == "stopped" and "after the key" in stage.view.stop.words)
+        stage.clock.advance_ns(FRAME_NS)
+        stage.rig.armed = True
+        stage.rig.event("online", "command", "arm at pts/9")
+        await stage.until(lambda: bool(stage.view.alerts.open))
+        assert [alert.text for alert in stage.view.alerts.open] == ["armed again at pts/9"]
+        assert stage.view.state != "stopped"
 
 
 async def test_the_supervisor_is_the_second_path(run_dir: Path) -> None:
