@@ -177,8 +177,8 @@ class Trial(Message):
     `threshold` are None for rules that have none. The train is `count` pulses of `width_us`, one each `period_us`,
     after `delay_us`. `command_sequence` links to the board's receipt and is None when nothing was written.
     `written_time_ns` is when the command's last byte was handed to the port. Of a trial by hand (`MANUAL_RULE`), which
-    no frame led to, `frame_index` is the last frame's and the times from capture to decision are all that of the
-    request: they measure no latency.
+    no frame led to, `frame_index` (-1 before the first) and the times until `decoded_time_ns` are those of the newest
+    frame, and `decided_time_ns` that of the request: they measure no latency.
     """
 
     frame_index: int

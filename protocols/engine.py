@@ -16,7 +16,7 @@ from online.errors import ConfigError
 from protocols.build import Setting, build_rules, evidence_requests
 from protocols.draws import session_key
 from protocols.examine import Bench, arm_of, unfit
-from protocols.limits import PulseLimits
+from protocols.limits import MANUAL_SLACK_NS, PulseLimits
 from protocols.live_rule import Gate, LiveRule
 from protocols.materials import NO_MATERIALS, Materials
 from protocols.moment import Moment
@@ -25,7 +25,7 @@ from protocols.schema import Protocol
 from protocols.seal import is_sealed, masked, masked_near, masked_status
 from protocols.session_clock import Continuity, SessionClock, Timetable
 from protocols.sums import Sums
-from protocols.trial import Decision, Evidence, EvidenceRequest, PoseLike, Status, Vector
+from protocols.trial import Decision, Evidence, EvidenceRequest, PoseLike, Status, Train, Vector
 from protocols.why import NearMiss, WhyRow
 
 NATIVE_DOUBLE = "d"
@@ -203,6 +203,11 @@ def step(
     if decisions is None:
         return NOTHING
     return [masked(decision) for decision in decisions] if state.sealed else decisions
+
+
+def by_hand(state: EngineState, train: Train, time_ns: int) -> None:
+    """Count a train that was sent by hand between two frames towards the limits; the board had allowed it."""
+    state.gate.limits.commit(train, time_ns + train.delay_us * 1000, MANUAL_SLACK_NS)
 
 
 def status(state: EngineState) -> Status:

@@ -17,6 +17,8 @@ from protocols.trial import Train
 from protocols.why import WhyRow
 
 BINS_A_WINDOW = 32
+MANUAL_SLACK_NS = 100_000_000
+"""A train by hand starts within this time, or never."""
 DUTY_SCALE = 10_000
 """Boards know the duty to this fraction."""
 

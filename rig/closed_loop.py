@@ -80,13 +80,14 @@ def never_sent(decision: Decision, reason: str) -> Act:
 
 
 class ClosedLoop:
-    """State between frames: paused or not, how many frames and manual pulses, which commands are unanswered."""
+    """State between frames: paused or not, how many frames and manual pulses, which commands are unanswered; the newest
+    frame with its times, None before the first."""
 
     def __init__(self, parts: LoopParts) -> None:
         self.parts = parts
         self.paused = False
         self.frames = 0
-        self.frame_index = -1
+        self.newest: tuple[Frame, FrameTimes] | None = None
         self.manual_pulses = 0
         self.unanswered: set[int] = set()
 
@@ -101,7 +102,6 @@ class ClosedLoop:
         assert isinstance(frame, Frame)
         assert received.payload is not None
         parts = self.parts
-        self.frame_index = frame.frame_index
         image = np.frombuffer(received.payload, np.uint16).reshape(frame.height, frame.width)
         extracted = pipeline.extract(parts.pipeline, image, frame.frame_index, frame.capture_time_ns)
         extracted_ns = parts.clock.now_ns()
@@ -116,6 +116,7 @@ class ClosedLoop:
         armed = self.armed
         decisions = engine.step(parts.engine, evidence, seen, frame.capture_time_ns, decision_ns, armed, self.paused)
         times = FrameTimes(extracted_ns, decoded_ns, decision_ns, armed)
+        self.newest = frame, times
         acts: list[Act] = []
         try:
             for decision in decisions:

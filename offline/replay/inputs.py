@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from protocols.trial import Evidence, EvidenceRequest
+from protocols.trial import Evidence, EvidenceRequest, Train
 
 
 class RecordedPose(NamedTuple):
@@ -31,7 +31,8 @@ class RecordedPose(NamedTuple):
 
 @dataclass(slots=True)
 class EngineFrame:
-    """The arguments of `protocols.engine.step` at one frame."""
+    """The arguments of `protocols.engine.step` at one frame; `by_hand`: trains that were sent by hand since the frame
+    before, and when."""
 
     frame_index: int
     capture_time_ns: int
@@ -40,6 +41,7 @@ class EngineFrame:
     pose: RecordedPose | None
     armed: bool = True
     paused: bool = False
+    by_hand: tuple[tuple[Train, int], ...] = ()
 
 
 Frames = Callable[[Sequence[EvidenceRequest]], Iterator[EngineFrame]]

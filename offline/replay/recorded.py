@@ -18,15 +18,15 @@ from protocols.build import evidence_requests
 from protocols.materials import Materials, from_json
 from protocols.parse import parse_protocol
 from protocols.schema import Protocol
-from protocols.trial import Evidence, EvidenceRequest
+from protocols.trial import Evidence, EvidenceRequest, Train
 
 
 @dataclass(frozen=True, slots=True)
 class RecordedSession:
     """The tables of a session that a replay reads, cut to the frames that all of them hold.
 
-    posterior (T, K), further (T, E, K), scores (T, D); near: rows of `/engine/near`; complete: no frame is missing
-    between first and last.
+    posterior (T, K), further (T, E, K), scores (T, D); near: rows of `/engine/near`; trials: those of rules,
+    and by_hand the others; complete: no frame is missing between first and last.
     """
 
     path: Path
@@ -41,6 +41,7 @@ class RecordedSession:
     further: NDArray[np.float64]
     scores: NDArray[np.float64]
     trials: NDArray[np.void]
+    by_hand: NDArray[np.void]
     near: NDArray[np.void]
     complete: bool
 
@@ -76,6 +77,7 @@ def read_session(path: Path) -> RecordedSession:
         materials = reader.configuration("materials").decode()
     syllables = syllables[: min(len(a) for a in (syllables, others, *arrays))]
     common = _common(engine["frame_index"], syllables["frame_index"], poses["frame_index"])
+    by_hand = np.array([text_of(rule) == MANUAL_RULE for rule in trials["rule"]], bool)
     of_engine, of_syllables, of_poses = (np.isin(t["frame_index"], common) for t in (engine, syllables, poses))
     return RecordedSession(
         path=path,
@@ -89,7 +91,8 @@ def read_session(path: Path) -> RecordedSession:
         posterior=arrays[0][: len(syllables)][of_syllables],
         further=others[: len(syllables)][of_syllables],
         scores=arrays[1][: len(syllables)][of_syllables],
-        trials=trials[[text_of(rule) != MANUAL_RULE for rule in trials["rule"]]] if len(trials) else trials,
+        trials=trials[~by_hand],
+        by_hand=trials[by_hand],
         near=near[np.isin(near["frame_index"], common)],
         complete=engine["order"].tolist() == list(range(len(common))),
     )
@@ -164,6 +167,23 @@ def bare_frames(session: RecordedSession, as_recorded: bool) -> Iterator[EngineF
         poses_of(columns, poses["missing"] == 0),
         strict=True,
     )
+    by_hand = _trains_by_hand(session) if as_recorded else []
     for index, capture_ns, decision_ns, armed, paused, pose in rows:
         live = (bool(armed), bool(paused)) if as_recorded else (True, False)
-        yield EngineFrame(index, capture_ns, decision_ns, None, pose, *live)
+        given = []
+        while by_hand and by_hand[0][0] < index:
+            given.append(by_hand.pop(0)[1:])
+        yield EngineFrame(index, capture_ns, decision_ns, None, pose, *live, tuple(given))
+
+
+def _trains_by_hand(session: RecordedSession) -> list[tuple[int, Train, int]]:
+    """Trains that were sent by hand, in order: after which frame, and when."""
+    return [
+        (
+            int(row["frame_index"]),
+            Train(**{name: int(row[name]) for name in ("channel", "width_us", "period_us", "count", "delay_us")}),
+            int(row["decided_time_ns"]),
+        )
+        for row in session.by_hand
+        if text_of(row["outcome"]) == "pulse"
+    ]

@@ -74,6 +74,8 @@ def feed(
     last_ns, step = 0, engine.step
     for count, frame in enumerate(frames, 1):
         capture_ns, decision_ns = frame.capture_time_ns, frame.decision_time_ns
+        for train, time_ns in frame.by_hand:
+            engine.by_hand(state, train, time_ns)
         for decision in step(state, frame.evidence, frame.pose, capture_ns, decision_ns, frame.armed, frame.paused):
             start_ns = decision_ns + decision.train.delay_us * 1000
             decided.append(Decided(frame.frame_index, capture_ns, start_ns, decision))

@@ -23,6 +23,8 @@ from protocols.parse import parse_protocol
 from rig.board_record import SyncLine
 from rig.bus import Received
 from rig.closed_loop import ClosedLoop, LoopParts
+from rig.control import CONFIRMED
+from rig.manual_pulse import manual_pulse
 from rig.ttl.protocol import PulseTrain
 from tests.rigs import FOCAL_PX, HEIGHT, WIDTH
 
@@ -95,6 +97,7 @@ class Fault:
     stall_ns: int = 0
     armed: bool | None = None
     paused: bool | None = None
+    by_hand: bool = False
 
 
 def run_live(
@@ -148,6 +151,8 @@ def run_live(
             loop.paused = loop.paused if fault.paused is None else fault.paused
             clock.time_ns = max(clock.time_ns, message.arrival_time_ns) + fault.stall_ns
             payload = memoryview(image.tobytes())
+            if fault.by_hand:
+                manual_pulse(loop, CONFIRMED)  # type: ignore[arg-type]
             writer.append(message, payload)
             loop.on_frame(Received(message, payload, 0))
             loop.publish_receipts()

@@ -94,6 +94,7 @@ def random_session(rng: np.random.Generator) -> tuple[str, dict[int, Fault], fro
             stall_ns=int(rng.choice([0, 20, 60, 200])) * 1_000_000,
             armed=(None, True, False)[rng.integers(3)],
             paused=(None, False, True, True)[rng.integers(4)],
+            by_hand=frame % 5 == 3,
         )
     return head + rules + TAIL, faults, frozenset(rng.choice(30, rng.integers(0, 4)).tolist())
 
@@ -202,6 +203,29 @@ def test_a_session_is_reproduced_by_the_command(capsys: pytest.CaptureFixture[st
     assert result["rules"]["either"]["pulses"] > 3
     code, out, _ = run(capsys, live)
     assert (code, "reproduced identically" in out) == (0, True)
+
+
+def test_pulses_by_hand_count_towards_the_limits_live_and_in_the_replay(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, frames: np.ndarray
+) -> None:
+    text = SIMPLE.replace("max_pulses = 40", "max_pulses = 5")
+    given = {0: Fault(by_hand=True), 20: Fault(by_hand=True), 21: Fault(by_hand=True), 50: Fault(dropped=1)}
+    refusing = partial(Board, refuse=frozenset({1}))  # that before the first frame
+    session = read_session(run_live(tmp_path / "s", text, tiny_model(), frames, given, refusing))
+    assert [text_of(row["outcome"]) for row in session.by_hand] == ["refused", "pulse", "pulse"]
+    assert session.by_hand["frame_index"].tolist() == [-1, 19, 20]
+    of_frames = dict(
+        zip(session.engine["frame_index"].tolist(), session.engine["capture_time_ns"].tolist(), strict=True)
+    )
+    for row in session.by_hand[1:]:
+        assert row["capture_time_ns"] == of_frames[int(row["frame_index"])]
+        assert row["capture_time_ns"] < row["arrival_time_ns"] < row["decoded_time_ns"] < row["decided_time_ns"]
+    outcomes = Counter(text_of(row["outcome"]) for row in session.trials)
+    assert outcomes["pulse"] + outcomes["catch"] == 3
+    assert "limit max_pulses" in {text_of(row["reason"]) for row in session.trials}
+    assert "busy" in {text_of(row["cause"]) for row in session.near}
+    code, out, _ = run(capsys, tmp_path / "s", "--frames", "--json")
+    assert (code, json.loads(out)["sessions"][0]["identical"]) == (0, True)
 
 
 def test_a_session_under_seal_holds_no_value_that_tells_the_arm_and_a_replay_brings_them_back(
