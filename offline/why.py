@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from offline.replay.inputs import RecordedPose, poses_of
 from offline.replay.recorded import RecordedSession
+from online.errors import ConfigError
 from online.files.names import by_name
 from online.files.tables import is_missing, text_of
 from protocols.build import evidence_requests
@@ -59,7 +60,16 @@ class Inquiry:
         return found[0] if len(found) == 1 else None
 
     def place_at(self, seconds: float) -> int:
-        """Place of the frame that was the newest at a time of the session."""
+        """Place of the frame that was the newest at a time of the session.
+
+        Raises
+        ------
+        ConfigError
+            for a time after the last frame.
+        """
+        end_ns = int(self._elapsed_ns[-1])
+        if seconds * 1e9 > end_ns + 1e9 / self.session.rate_hz:
+            raise ConfigError(f"{seconds:g} s is beyond the session, whose frames go from 0 to {end_ns / 1e9:.3f} s")
         return max(int(np.searchsorted(self._elapsed_ns, seconds * 1e9, "right")) - 1, 0)
 
     def place_of(self, frame_index: int) -> int | None:

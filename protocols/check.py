@@ -151,7 +151,7 @@ def _schedule(rule: ScheduledRule, protocol: Protocol, frame_rate_hz: float) -> 
         case PeriodicRule() if rule.period_ms < least_ms:
             return [f"key 'period_ms' = {rule.period_ms:.10g}: {_too_close(least_ms)}"]
         case PeriodicRule():
-            return _first_period(rule, protocol)
+            return _first_period(rule, protocol, frame_rate_hz)
         case PoissonRule() if 60_000 / rule.rate_per_minute <= least_ms:
             most = 60_000 / least_ms
             key = f"key 'rate_per_minute' = {rule.rate_per_minute:.10g}"
@@ -165,12 +165,21 @@ def _schedule(rule: ScheduledRule, protocol: Protocol, frame_rate_hz: float) -> 
     return []
 
 
-def _first_period(rule: PeriodicRule, protocol: Protocol) -> list[str]:
+def _first_period(rule: PeriodicRule, protocol: Protocol, frame_rate_hz: float) -> list[str]:
     key, first_ms = ("period_ms", rule.period_ms) if rule.start_ms is None else ("start_ms", rule.start_ms)
-    longest_ms = max((block.duration_ms for block in protocol.all_blocks() if rule.name in block.rules), default=None)
-    if longest_ms is None or first_ms < longest_ms:
-        return []
-    return [f"key '{key}' = {first_ms:.10g}: no trial ever, the longest block in which it is live is {longest_ms:.10g}"]
+    blocks = protocol.all_blocks()
+    longest_ms = max((block.duration_ms for block in blocks if rule.name in block.rules), default=None)
+    if longest_ms is not None and first_ms >= longest_ms:
+        return [
+            f"key '{key}' = {first_ms:.10g}: no trial ever, the longest block in which it is live is {longest_ms:.10g}"
+        ]
+    earliest_ms = lead_ms(protocol, frame_rate_hz)
+    if blocks and rule.name in blocks[0].rules and first_ms < earliest_ms:
+        return [
+            f"key '{key}' = {first_ms:.10g}: in the session's first block, the first that can be sent on time is "
+            f"{earliest_ms:g}"
+        ]
+    return []
 
 
 def _too_many(rule: ScheduledRule, number: int, protocol: Protocol) -> list[str]:

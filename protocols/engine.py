@@ -184,6 +184,8 @@ def step(
     elapsed_ns = clock.elapsed_ns
     if elapsed_ns >= timetable.until_ns and timetable.advance(elapsed_ns):
         state.enter_block()
+        if timetable.finished:
+            return _told(state, [decision for live in state.rules for decision in live.conclude()])
     if timetable.finished or not clock.in_order:
         return NOTHING
     moment = state.look(evidence, pose, elapsed_ns)
@@ -200,8 +202,11 @@ def step(
         decision = live.consider(moment, gate)
         if decision is not None:
             decisions = [decision] if decisions is None else [*decisions, decision]
-    if decisions is None:
-        return NOTHING
+    return NOTHING if decisions is None else _told(state, decisions)
+
+
+def _told(state: EngineState, decisions: list[Decision]) -> list[Decision]:
+    """Decisions as they may be told, under seal or in the open."""
     return [masked(decision) for decision in decisions] if state.sealed else decisions
 
 

@@ -61,12 +61,24 @@ class LiveScheduled:
             left_ns = ahead_ns - moment.late_ns - self.command_ns
             if left_ns >= -PUNCTUAL_NS:
                 return self._ask(due, max(left_ns, 0), moment, gate)
-            opportunity = self.next
-            self.next += 1
-            if not self.ledger.refused_in(opportunity):
-                self.ledger.refuse(opportunity, "missed")
-                return self._decision(due, "refused", "missed", self.train)
+            missed = self._miss(due)
+            if missed is not None:
+                return missed
         return None
+
+    def _miss(self, due: Due) -> Decision | None:
+        """Leave the next trial behind; a decision unless another cause is on record."""
+        opportunity = self.next
+        self.next += 1
+        if self.ledger.refused_in(opportunity):
+            return None
+        self.ledger.refuse(opportunity, "missed")
+        return self._decision(due, "refused", "missed", self.train)
+
+    def conclude(self) -> list[Decision]:
+        """Trials that the end of the session overtook."""
+        missed = [self._miss(due) for due in self.due[self.next :]]
+        return [decision for decision in missed if decision is not None]
 
     def _ask(self, due: Due, left_ns: int, moment: Moment, gate: Gate) -> Decision | None:
         if gate.refusal is not None and gate.refusal[0] == "stale":

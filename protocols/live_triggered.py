@@ -142,6 +142,10 @@ class LiveTriggered:
             parts.append(self.chain.text(self.before_ms))
         return "; ".join(parts)
 
+    def conclude(self) -> list[Decision]:
+        """Nothing was due."""
+        return []
+
     def status(self, now_ns: int) -> RuleStatus:
         """For the screen."""
         refractory_ns, trigger = self.ledger.refractory_left_ns(now_ns), self.trigger

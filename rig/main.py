@@ -24,6 +24,7 @@ GROUP_HELP = {
     "bench": "Measure how fast this machine is.",
     "ttl": "The board: write its firmware, examine it.",
 }
+UNUSABLE_FILE = 3
 HELP = """Closed-loop stimulation on behavioural syllables.
 
 Start with: etholoop demo. At the rig: cameras, arena, model import, protocol check, run. To learn a model: extract,
@@ -111,6 +112,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except EtholoopError as error:
         click.echo(f"etholoop: {error}", err=True)
         sys.exit(error.exit_code)
+    except BrokenPipeError:
+        sys.exit(1)
+    except OSError as error:
+        click.echo(f"etholoop: {error.strerror or error}" + (f": {error.filename}" if error.filename else ""), err=True)
+        sys.exit(UNUSABLE_FILE)
     except click.exceptions.Exit as error:
         sys.exit(error.exit_code)
     except click.Abort:

@@ -31,12 +31,14 @@ PUBLISHED, BEST, SLOW = "published", "best of all", "published, slow"
 @dataclass(frozen=True, slots=True)
 class Goal:
     """A target to calibrate for: `syllables` of the model whose probability a rule watches, and `labels` that count as
-    the target in what the animal did (the same, unless it is judged by a simulation's truth)."""
+    the target in what the animal did (the same, unless it is judged by a simulation's truth). `reversed`: the rule's
+    contingency is, and the onset of everything else has no meaning."""
 
     name: str
     syllables: tuple[int, ...]
     labels: tuple[int, ...]
     refractory_ms: float
+    reversed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,9 +93,11 @@ def calibrate(
         unit_recording += [number] * units.num_units
         for g, goal in enumerate(goals):
             counts[g].append(_count(traces, g, one, goal, candidates, units))
-    rules = rules_of(candidates, every, precision, fast)
+    direct, turned = (rules_of(candidates, every, precision, fast, onset) for onset in (True, False))
     return [
-        _calibrated(goal, np.concatenate(parts, axis=1), unit_recording, candidates, every, rules)
+        _calibrated(
+            goal, np.concatenate(parts, axis=1), unit_recording, candidates, every, turned if goal.reversed else direct
+        )
         for goal, parts in zip(goals, counts, strict=True)
     ]
 
@@ -110,8 +114,12 @@ def blocks_of(times_ns: Ints) -> Units:
     return Units(((times_ns - times_ns[0]) * number // span_ns).astype(np.int64), number)
 
 
-def rules_of(candidates: Sequence[Candidate], every: Sequence[EvidenceRequest], precision: float, fast: bool) -> Rules:
-    """The candidates of each kind of rule; `fast` when the camera is faster than the model."""
+def rules_of(
+    candidates: Sequence[Candidate], every: Sequence[EvidenceRequest], precision: float, fast: bool, onset: bool
+) -> Rules:
+    """The candidates of each kind of rule; `fast` when the camera is faster than the model. Without `onset` that kind
+    of evidence is left out."""
+    possible = np.array([onset or every[candidate.kind].kind != "onset" for candidate in candidates])
     published = np.array([is_published(candidate) for candidate in candidates])
     of_kind = np.array([candidate.kind for candidate in candidates])
     one_phase = of_kind == every.index(ONE_PHASE)
@@ -119,6 +127,7 @@ def rules_of(candidates: Sequence[Candidate], every: Sequence[EvidenceRequest], 
     masks[PUBLISHED] = published
     masks |= {rule_name(kind): of_kind == number for number, kind in enumerate(every) if kind != ONE_PHASE}
     masks[BEST] = ~one_phase
+    masks = {name: mask & possible for name, mask in masks.items() if (mask & possible).any()}
     return Rules(masks, published, precision, frozenset((PUBLISHED, SLOW)))
 
 

@@ -156,10 +156,11 @@ def _goals_of_protocol(
         if not isinstance(rule, SyllableRule):
             continue
         target = resolve(rule.target, num_syllables, model.names)[0]
-        if rule.contingency == "reversed":
+        turned = rule.contingency == "reversed"
+        if turned:
             target = tuple(k for k in range(num_syllables) if k not in target)
         labels = _true_syllables(target, recorded, model) if options.truth else target
-        goals.append(Goal(rule.name, target, labels, rule.refractory_ms))
+        goals.append(Goal(rule.name, target, labels, rule.refractory_ms, turned))
     if not goals:
         raise ConfigError(f"{options.protocol}: has no rule on syllables to calibrate")
     return goals

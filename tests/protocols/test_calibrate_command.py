@@ -2,6 +2,7 @@
 
 import csv
 import json
+import tomllib
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,8 +10,11 @@ import h5py
 import numpy as np
 import pytest
 
+from offline.calibration.calibrate import rules_of
+from offline.calibration.choosing import all_candidates
+from offline.calibration.evidence import FILTERED, KINDS, ONE_PHASE
 from offline.calibration.labels import NO_LABEL, from_model, from_truth, read_label_file
-from offline.calibration.rewrite import with_thresholds
+from offline.calibration.rewrite import at_home_in, with_thresholds
 from offline.calibration.tracks import ScoreTrack
 from offline.replay.decoded import load_model
 from offline.scores import ScoresWriter, session_key, session_sha256
@@ -170,3 +174,25 @@ def test_truth_gives_syllables_and_onsets_of_recorded_frames(tmp_path: Path) -> 
 def test_only_the_thresholds_of_the_rules_named_change() -> None:
     text = PROTOCOL.replace("TARGET", "1")
     assert with_thresholds(text, {}) == text
+
+
+def test_the_copys_relative_paths_lead_from_its_own_folder() -> None:
+    paths = {"source": "a/b", "match": "/x", "file": "r.py"}
+    rules = "".join(f'[[rules]]\n{key} = "{value}"\n' for key, value in paths.items())
+    text = rules + '[assignment]\nsealed = "../s"  # keep me\n'
+    moved = at_home_in(text, Path("/lab/study"), Path("/lab/out/copy"))
+    found = tomllib.loads(moved)
+    assert [*found["rules"][0].values(), *found["rules"][1].values()] == ["../../study/a/b", "/x"]
+    assert (found["rules"][2]["file"], found["assignment"]["sealed"]) == ("../../study/r.py", "../../s")
+    assert "# keep me" in moved
+    assert at_home_in(text, Path("/lab/study"), Path("/lab/study")) == text
+
+
+def test_the_onset_of_everything_else_is_never_offered() -> None:
+    every = (FILTERED, *KINDS, ONE_PHASE)
+    candidates = all_candidates(len(every))
+    for onset in (True, False):
+        masks = rules_of(candidates, every, 0.9, False, onset).kinds
+        offered = {every[candidates[i].kind].kind for mask in masks.values() for i in np.flatnonzero(mask)}
+        assert ("onset" in offered, any("onset" in name for name in masks)) == (onset, onset)
+        assert {"filtered", "smoothed", "predicted"} <= offered

@@ -165,3 +165,12 @@ def test_subjects_are_drawn_sealed_and_unblinded(capsys: pytest.CaptureFixture[s
     run(capsys, *command)
     code, _, err = run(capsys, "protocol", "unblind", *sessions, "--assignment", sealed)
     assert (code, "did not run with" in err) == (2, True)
+
+
+def test_what_the_system_refuses_is_said_without_a_traceback(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    file, out = tmp_path / "study.toml", tmp_path / ("x" * 300)
+    file.write_text(BLINDED)
+    code, _, err = run(capsys, "protocol", "seal", file, "-s", "a", "-s", "b", "--out", out)
+    assert (code, err) == (3, f"etholoop: File name too long: {out}\n")

@@ -110,6 +110,30 @@ def test_random_trials_fall_into_their_blocks_only() -> None:
     assert {d.block for _, d in decisions} == {"b", "d"}
 
 
+def test_a_later_block_may_begin_with_its_first_trial() -> None:
+    blocks = '[[blocks]]\nname = "a"\nduration_ms = 1000\n'
+    blocks += '[[blocks]]\nname = "b"\nduration_ms = 1400\nrules = "open loop"\n'
+    text = (
+        HEAD.replace("duration_ms = 100_000", "") + RULE + 'kind = "periodic"\nperiod_ms = 500\nstart_ms = 0\n' + blocks
+    )
+    assert rises(drive(engine(text), 3)) == pytest.approx([1000, 1500, 2000], abs=0.1)
+
+
+@pytest.mark.parametrize(("last_s", "at_the_end"), [(1.5, 2), (1.9, 1), (1.95, 0)])
+def test_what_the_end_of_the_session_overtook_is_recorded_as_missed(last_s: float, at_the_end: int) -> None:
+    text = HEAD.replace("100_000", "2000") + RULE + 'kind = "times"\ntimes_ms = [500, 1700, 1990]\n'
+    state = engine(text)
+    out = []
+    for time_s in [i / 30 for i in range(100) if i / 30 <= last_s] + [2.5, 2.6]:
+        time_ns, late_ns = START_NS + round(time_s * 1e9), 70_000_000 if time_s > 1.4 else 10_000_000
+        decisions = step(state, None, None, time_ns, time_ns + late_ns, True, False)
+        out.append([(d.outcome, d.reason, d.detail) for d in decisions])
+    told = [decision for decisions in out for decision in decisions]
+    assert [decision[:2] for decision in told] == [("pulse", ""), ("refused", "missed"), ("refused", "missed")]
+    assert [decision[2] for decision in told[1:]] == [f"due at {ms}.000 ms of the session" for ms in (1700, 1990)]
+    assert [len(decisions) for decisions in out[-2:]] == [at_the_end, 0]
+
+
 def test_drawn_times_are_the_same_for_the_same_session_and_differ_otherwise() -> None:
     def times(subject: str) -> list[float]:
         return rises(drive(engine(MINUTES + RULE + 'kind = "random"\ncount = 30', subject=subject), 100))
@@ -122,6 +146,10 @@ def test_drawn_times_are_the_same_for_the_same_session_and_differ_otherwise() ->
     ("rule", "message"),
     [
         ('kind = "periodic"\nperiod_ms = 100', "key 'period_ms' = 100: trials of this rule need 126.7"),
+        (
+            'kind = "periodic"\nperiod_ms = 500\nstart_ms = 0',
+            "key 'start_ms' = 0: in the session's first block, the first",
+        ),
         ('kind = "poisson"\nrate_per_minute = 600', "key 'rate_per_minute' = 600: must be below 473"),
         ('kind = "random"\ncount = 20_000', "20000 trials do not fit into its blocks, at most 14"),
         ('kind = "times"\ntimes_ms = [10, 500]', "10 ms: the first that can be sent on time is 116.667"),

@@ -147,6 +147,7 @@ def test_causes_are_counted_and_written(capsys: pytest.CaptureFixture[str], sess
         (("--trial", 999), "no rule had so many"),
         (("--rule", "eitther"), "did you mean 'either'"),
         (("--at", 1, "--frame", 1), "exclude each other"),
+        (("--at", 99999), "99999 s is beyond the session, whose frames go from 0 to"),
     ],
 )
 def test_what_cannot_be_answered_is_said(
