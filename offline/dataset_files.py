@@ -21,7 +21,7 @@ import yaml
 
 from offline.pca.components import read_components
 from offline.pca.scoring import score_session, scorer
-from offline.results import open_results
+from offline.results import extraction_difference, open_results
 from offline.scores import ScoredSession, read_frame_rate, read_scores
 from online.errors import ConfigError, FileFormatError
 from online.files.bundle import load_bundle
@@ -84,10 +84,9 @@ def _of_results(path: Path, selection: Selection) -> Part:
         raise ConfigError(f"{path}: say how many components are wanted (--pcs)")
     session = open_results(path)
     extraction, components = read_components(selection.pca, selection.num_components)
-    if session.crop_size_px != extraction.crop_size_px:
-        raise FileFormatError(
-            f"{path}: crops of {session.crop_size_px} px, {selection.pca} was learned on {extraction.crop_size_px} px"
-        )
+    difference = extraction_difference(session.extraction, extraction)
+    if difference is not None:
+        raise FileFormatError(f"{path} and the sessions of {selection.pca} differ in {difference}: extract them alike")
     scores, numbers = score_session(session, scorer(components, extraction))
     rate = session.frame_rate_hz
     rounded = round(rate) if abs(rate - round(rate)) < 0.2 else rate

@@ -16,7 +16,7 @@ from offline.dataset import hold_out
 from offline.pca.components import Components, projection_of, write_components
 from offline.pca.learning import Learning, learn
 from offline.pca.scoring import score_session, scorer
-from offline.results import Results, open_all
+from offline.results import Results, extraction_difference, open_all
 from offline.scores import ScoresWriter
 from offline.training_pictures import draw_components
 from offline.workers import Workers, open_workers
@@ -95,8 +95,8 @@ def command(options: PcaOptions) -> None:
     rows = sum(int(s.slots[-1]) + 1 for s in sessions if s.num_frames)
     require_room("--scores", options.scores, 4 * (options.components + 1) * rows)
     with open_workers(options.workers, options.scheduler) as workers, progress_bar(silent=options.as_json) as bar:
-        found = _learn(learned, options.components, bar, workers)
-        write_components(options.out, found, PIXEL_FILTER, extraction, [s.path for s in learned])
+        found, filled_in = _learn(learned, options.components, bar, workers)
+        write_components(options.out, found, PIXEL_FILTER, extraction, [s.path for s in learned], filled_in)
         state = scorer(projection_of(found, PIXEL_FILTER), extraction)
         _write_scores(options.scores, (sessions, held), rate, state, (bar, workers))
         draw_components(options.out.with_suffix(".png"), found.components, found.explained_variance_ratio)
@@ -140,14 +140,15 @@ def _agreed(sessions: list[Results]) -> tuple[ExtractionSettings, float]:
                 f"{first.path} was recorded at {first.frame_rate_hz:g} Hz, {other.path} at {other.frame_rate_hz:g} Hz: "
                 "components for both cannot be learned together"
             )
-        if abs(other.extraction.mm_per_crop_pixel / first.extraction.mm_per_crop_pixel - 1) > 0.03:
-            raise ConfigError(f"{first.path} and {other.path} differ in mm per crop pixel: extract them alike")
+        difference = extraction_difference(first.extraction, other.extraction)
+        if difference is not None:
+            raise ConfigError(f"{first.path} and {other.path} differ in {difference}: extract them alike")
     rate = float(np.median([s.frame_rate_hz for s in sessions]))
     return first.extraction, round(rate) if abs(rate - round(rate)) < 0.2 else rate
 
 
-def _learn(sessions: list[Results], num_components: int, bar: Progress, workers: Workers) -> Components:
-    """Components of all crops; says so where hidden pixels were filled in."""
+def _learn(sessions: list[Results], num_components: int, bar: Progress, workers: Workers) -> tuple[Components, bool]:
+    """Components of all crops, and whether hidden pixels were filled in."""
     task = bar.add_task("covariance", total=len(sessions), note="")
     settings = sessions[0].extraction
     limits_mm = (settings.min_height_mm, settings.max_height_mm)
@@ -157,7 +158,7 @@ def _learn(sessions: list[Results], num_components: int, bar: Progress, workers:
         verdict = "settled" if learned.settled else "still changing: hide less, or record more"
         last = learned.changes[-1]
         say(f"hidden pixels filled in {len(learned.changes)} times; components turned by {last:.3f} at last: {verdict}")
-    return learned.components
+    return learned.components, bool(learned.changes)
 
 
 def _score(state: projection.ProjectionState, session: Results) -> tuple[NDArray[np.float32], NDArray[np.float32]]:

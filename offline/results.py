@@ -4,7 +4,7 @@ import itertools
 import json
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Literal
 
@@ -21,6 +21,8 @@ KINECT_FIELD_OF_VIEW_DEG = 70.6
 CHUNK_FRAMES = 2048
 COVERED = "frames_covered"
 PIXEL_SIZE_FIELD = "mm_per_crop_pixel"
+SAME_PIXEL_SIZE = 0.03
+LONGEST_GAP_S = 600
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +99,17 @@ def open_all(
     return sessions, complaints
 
 
+def extraction_difference(ours: ExtractionSettings, theirs: ExtractionSettings) -> str | None:
+    """The first setting in which two extractions differ, with both values; pixel sizes may differ by 3 %, by which they
+    are measured wrong."""
+    for field in fields(ExtractionSettings):
+        mine, other = getattr(ours, field.name), getattr(theirs, field.name)
+        alike = abs(mine / other - 1) <= SAME_PIXEL_SIZE if field.name == PIXEL_SIZE_FIELD else mine == other
+        if not alike:
+            return f"{field.name} ({mine} and {other})"
+    return None
+
+
 def read_crops(session: Results, chunk: int = CHUNK_FRAMES) -> Iterator[NDArray[np.uint8]]:
     """Crops (n, H, W) uint8 in order, `chunk` frames at a time."""
     with h5py.File(session.path) as file:
@@ -129,7 +142,10 @@ def _uuid(path: Path, file: h5py.File) -> str:
     value = _scalar(file, "metadata/uuid")
     if not value:
         raise FileFormatError(f"{path}: no /metadata/uuid to tell sessions apart; extract the session again")
-    return str(value)
+    name = str(value)
+    if "/" in name or name in (".", ".."):
+        raise FileFormatError(f"{path}: /metadata/uuid {name!r} cannot be the name of a session; extract it again")
+    return name
 
 
 def _timing(path: Path, file: h5py.File, num_frames: int, rule: SlotRule) -> tuple[float, NDArray[np.int64]]:
@@ -145,22 +161,34 @@ def _timing(path: Path, file: h5py.File, num_frames: int, rule: SlotRule) -> tup
     if num_frames < 2:
         return float(_scalar(file, "metadata/extraction/parameters/fps") or 30.0), np.arange(num_frames)
     try:
-        return round(1000 / frame_period_ms(stamps_ms), 1), slot_indices(stamps_ms, rule)
+        rate_hz, slots = round(1000 / frame_period_ms(stamps_ms), 1), slot_indices(stamps_ms, rule)
     except FileFormatError as error:
         raise FileFormatError(f"{path}: {error}") from error
+    longest = int(np.diff(slots).max())
+    if longest > max(num_frames, LONGEST_GAP_S * rate_hz):
+        raise FileFormatError(
+            f"{path}: the time stamps leap by {longest / rate_hz:.0f} s, more than the session is long: the clock was "
+            "set meanwhile; cut the session there"
+        )
+    return rate_hz, slots
 
 
 def _extraction(path: Path, file: h5py.File, crop_size_px: int, mm_per_crop_pixel: float | None) -> ExtractionSettings:
     parameters = "metadata/extraction/parameters/"
     default = ExtractionSettings(mm_per_crop_pixel=1.0)
+
+    def noted(name: str, otherwise: float) -> Any:
+        value = _scalar(file, parameters + name)
+        return otherwise if value is None else value
+
     given = mm_per_crop_pixel if mm_per_crop_pixel is not None else _pixel_size(path, file)
     return ExtractionSettings(
         mm_per_crop_pixel=given,
         crop_size_px=crop_size_px,
-        min_height_mm=float(_scalar(file, parameters + "min_height") or default.min_height_mm),
-        max_height_mm=float(_scalar(file, parameters + "max_height") or default.max_height_mm),
-        opening_diameter_px=int(_scalar(file, parameters + "tail_filter_size") or default.opening_diameter_px),
-        median_diameter_px=int(_scalar(file, parameters + "spatial_filter_size") or default.median_diameter_px),
+        min_height_mm=float(noted("min_height", default.min_height_mm)),
+        max_height_mm=float(noted("max_height", default.max_height_mm)),
+        opening_diameter_px=int(noted("tail_filter_size", default.opening_diameter_px)),
+        median_diameter_px=int(noted("spatial_filter_size", default.median_diameter_px)),
         convention=_convention(path, _scalar(file, parameters + "etholoop_convention")),
         reference_size_mm=_scalar(file, parameters + "etholoop_reference_size_mm"),
         head_tail_weights=json.loads(_scalar(file, parameters + "etholoop_head_tail_weights") or "null"),

@@ -97,9 +97,14 @@ def projection_of(found: Components, pixel_filter: PixelFilter) -> Projection:
 
 
 def write_components(
-    path: Path, found: Components, pixel_filter: PixelFilter, extraction: ExtractionSettings, inputs: list[Path]
+    path: Path,
+    found: Components,
+    pixel_filter: PixelFilter,
+    extraction: ExtractionSettings,
+    inputs: list[Path],
+    filled_in: bool = False,
 ) -> None:
-    """Write `pca.h5` and, beside it, the yaml of the same stem."""
+    """Write `pca.h5` and, beside it, the yaml of the same stem, which says whether hidden pixels were filled in."""
     with whole_hdf5(path) as file:
         variance = found.explained_variance
         for name, value in {
@@ -110,7 +115,8 @@ def write_components(
             "mean": found.mean,
         }.items():
             file.create_dataset(name, data=value.astype(np.float32))
-    settings = _published_settings(path, found, pixel_filter, inputs) | {"extraction": asdict(extraction)}
+    settings = _published_settings(path, found, pixel_filter, inputs)
+    settings |= {"missing_data": filled_in, "extraction": asdict(extraction)}
     with whole_file(path.with_suffix(".yaml")) as unfinished:
         unfinished.write_text(yaml.safe_dump(settings, sort_keys=False))
 
@@ -128,7 +134,6 @@ def _published_settings(path: Path, found: Components, pixel_filter: PixelFilter
         "gaussfilter_space": [pixel_filter.blur_sigma_x_px, pixel_filter.blur_sigma_y_px],
         "gaussfilter_taps": pixel_filter.blur_taps,
         "gaussfilter_time": 0.0,
-        "missing_data": False,
         "inputs": [source.name for source in inputs],
     }
 

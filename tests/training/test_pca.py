@@ -6,6 +6,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
+import yaml
 from click.testing import CliRunner
 from scipy import ndimage
 
@@ -162,6 +163,7 @@ def test_hidden_pixels_are_filled_in_for_components_and_scores(tmp_path: Path) -
             command, [str(results), "--out", str(paths[0]), "--scores", str(paths[1]), "--components", "6"]
         )
         assert outcome.exit_code == 0, outcome.output
+        assert yaml.safe_load(paths[0].with_suffix(".yaml").read_text())["missing_data"] is (name == "told")
         components[name] = read_components(paths[0], 6)[1].components.astype(float)
         with h5py.File(paths[1]) as file:
             scores[name] = file["scores/u"][:]
