@@ -11,6 +11,7 @@ from rig.tui import help_texts
 from rig.tui.alert_lines import page
 from rig.tui.alerts import AlertBoard
 from rig.tui.app import Repaintable
+from rig.tui.closing import ClosesOnce
 from rig.tui.foot import COMMON, KeyWords, keys
 from rig.tui.help_screen import Helped
 from rig.tui.palette import Palette
@@ -20,7 +21,7 @@ REDRAWS_HZ = 4
 PAIRS = (("x", "acknowledge these"), ("esc", "back"), *COMMON)
 
 
-class AlertsScreen(Screen[None], Repaintable, Helped):
+class AlertsScreen(ClosesOnce, Screen[None], Repaintable, Helped):
     """Acknowledges what it shows, and nothing else; closes with the last of them.
 
     `board` gives the alerts as they are now, `now_ns` the time on their clock.

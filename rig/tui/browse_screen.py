@@ -12,6 +12,7 @@ from textual.widgets import DataTable
 
 from rig.tui import help_texts
 from rig.tui.app import Repaintable
+from rig.tui.closing import ClosesOnce
 from rig.tui.digest import Listed, list_sessions
 from rig.tui.foot import COMMON, KeyWords, keys
 from rig.tui.help_screen import Helped
@@ -24,7 +25,7 @@ Answer = tuple[str, Path]
 COLUMNS = ("session", "subject", "min", "▲", "△", "how it ended")
 
 
-class BrowseScreen(Screen[Answer | None], Repaintable, Helped):
+class BrowseScreen(ClosesOnce, Screen[Answer | None], Repaintable, Helped):
     """Closes with what to do ("attach", "watch" or "summary") and where; with None to go back."""
 
     BINDINGS: ClassVar[list[BindingType]] = [

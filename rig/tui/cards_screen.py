@@ -20,6 +20,7 @@ from online.files.names import load_names, names_path, save_names
 from rig.tui import help_texts
 from rig.tui.app import EtholoopApp, Repaintable
 from rig.tui.card_lines import heading, listed, numbers
+from rig.tui.closing import ClosesOnce
 from rig.tui.depth_picture import crop_levels
 from rig.tui.dialogs import StoppableInput
 from rig.tui.foot import COMMON, KeyWords, keys
@@ -80,7 +81,7 @@ def model_cards(model: Path) -> ModelCards:
     return found
 
 
-class CardsScreen(Screen[None], Repaintable, Helped):
+class CardsScreen(ClosesOnce, Screen[None], Repaintable, Helped):
     """Shows one syllable at a time. `on_names` is called with all names whenever one was given."""
 
     app: EtholoopApp

@@ -11,10 +11,11 @@ from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 
 from protocols.schema import Output, Protocol
+from rig.tui.closing import ClosesOnce
 from rig.tui.stop_driver import STOP_KEYS
 
 
-class Dialog(ModalScreen[str]):
+class Dialog(ClosesOnce, ModalScreen[str]):
     """A box over the screen that asks; what it says is shown letter by letter, no brackets are markup."""
 
     DEFAULT_CSS = """

@@ -9,6 +9,8 @@ from textual.containers import VerticalScroll
 from textual.screen import ModalScreen, Screen
 from textual.widgets import Static
 
+from rig.tui.closing import ClosesOnce
+
 ALWAYS = (("F1 ?", "this help"), ("ctrl+p", "all commands, to be searched"))
 KEY_WIDTH = 16
 
@@ -21,7 +23,7 @@ class Helped:
         raise NotImplementedError
 
 
-class HelpScreen(ModalScreen[None]):
+class HelpScreen(ClosesOnce, ModalScreen[None]):
     """Over any screen; goes at any of its keys."""
 
     DEFAULT_CSS = """
@@ -32,7 +34,7 @@ class HelpScreen(ModalScreen[None]):
     }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape,q,question_mark,f1,enter,space", "app.pop_screen", "close", priority=True)
+        Binding("escape,q,question_mark,f1,enter,space", "dismiss", "close", priority=True)
     ]
 
     def __init__(self, below: Screen[object]) -> None:

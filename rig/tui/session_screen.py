@@ -17,6 +17,7 @@ from rig.tui import help_texts
 from rig.tui.alerts_screen import AlertsScreen
 from rig.tui.app import EtholoopApp, Repaintable, StopAware
 from rig.tui.cards_screen import CardsScreen, model_cards
+from rig.tui.closing import ClosesOnce
 from rig.tui.commander import Commander
 from rig.tui.dialogs import Choice, OneLine, PulseQuestion
 from rig.tui.emergency import StopResult
@@ -35,7 +36,7 @@ CATCH_UP_S = 3.0  # later than the recorder writes what was published when the s
 END_QUESTION = "The line goes low, the recording is closed, and a summary is written. To detach leaves all as it is."
 
 
-class SessionScreen(Screen[str], Repaintable, StopAware, Helped):
+class SessionScreen(ClosesOnce, Screen[str], Repaintable, StopAware, Helped):
     """Shows one session; closes with the reason for its end. Without a `commander` it may only look."""
 
     app: EtholoopApp
@@ -153,8 +154,6 @@ class SessionScreen(Screen[str], Repaintable, StopAware, Helped):
     def go(self) -> None:
         """Close this screen, if it still shows."""
         if self.is_attached:
-            while self.app.screen is not self and self in self.app.screen_stack:
-                self.app.pop_screen()
             self.dismiss(self.view.ended)
 
     # commands --------------------------------------------------------------------------------------------------

@@ -25,6 +25,7 @@ from rig.tui.camera_preview import CameraPreview
 from rig.tui.cards_screen import CardsScreen, model_cards
 from rig.tui.check_list import lines_of
 from rig.tui.checks import Check, Known, may_start
+from rig.tui.closing import ClosesOnce
 from rig.tui.depth_picture import ArenaPicture, fit_window
 from rig.tui.dialogs import PulseQuestion, StoppableInput
 from rig.tui.foot import KeyWords, keys
@@ -66,7 +67,7 @@ def preview_failure(preview: CameraPreview | None) -> str:
     return "" if silent_s is None else f"no frame for {silent_s:.0f} s: look at its cable, then check again (F5)"
 
 
-class SetupScreen(Screen[SessionRequest], Repaintable, Helped):
+class SetupScreen(ClosesOnce, Screen[SessionRequest], Repaintable, Helped):
     """Closes with the request when the session shall start."""
 
     app: EtholoopApp

@@ -9,6 +9,7 @@ from textual.screen import Screen
 from rig.tui import help_texts
 from rig.tui.app import EtholoopApp, Repaintable
 from rig.tui.check_list import wrapped
+from rig.tui.closing import ClosesOnce
 from rig.tui.foot import KeyWords, keys
 from rig.tui.help_screen import Helped
 from rig.tui.lines import Line, fit
@@ -20,7 +21,7 @@ LOOKS_HZ = 5
 MOST_LINES = 12
 
 
-class StartingScreen(Screen[bool], Repaintable, Helped):
+class StartingScreen(ClosesOnce, Screen[bool], Repaintable, Helped):
     """Closes with True when the session runs, with False when the person goes back."""
 
     app: EtholoopApp

@@ -9,6 +9,7 @@ from textual.screen import Screen
 
 from rig.tui import help_texts
 from rig.tui.app import Repaintable
+from rig.tui.closing import ClosesOnce
 from rig.tui.digest import Digest
 from rig.tui.foot import COMMON, KeyWords, keys
 from rig.tui.help_screen import Helped
@@ -17,7 +18,7 @@ from rig.tui.summary_lines import next_steps, numbers, pictures, window
 from rig.tui.widgets import LinesPanel
 
 
-class SummaryScreen(Screen[str], Repaintable, Helped):
+class SummaryScreen(ClosesOnce, Screen[str], Repaintable, Helped):
     """Closes with "next", "again" or "list": the next animal, the same session once more, or all sessions."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
