@@ -24,13 +24,15 @@ TURN_S = 15.0
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """One engine. first_s: to make it and take the first step (compilation included); step_s: median of later steps;
+    """One engine. first_s: to make it and take the first step (compilation included); step_s: median of later steps,
+    step_cpu_s: of their processor time, all threads together, which other work on the machine hardly changes;
     seconds and held_out: the course of learning, judging not counted, nats a frame; memory_gb: most that the process
     held, data_gb: what it held before the engine began."""
 
     name: str
     first_s: float
     step_s: float
+    step_cpu_s: float
     seconds: list[float]
     held_out: list[float]
     memory_gb: float
@@ -49,6 +51,7 @@ class Course:
         self._learner.step()
         self._elapsed = time.perf_counter() - began
         self._steps: list[float] = []
+        self._cpu: list[float] = []
         self._memory_gb = _most_gb()
         self._seconds = [self._elapsed]
         self._held = [log_likelihood_per_frame(self._learner.model(), self._held_out)]
@@ -56,9 +59,10 @@ class Course:
     def learn(self, seconds: float) -> float:
         """Learn until so many seconds have been learned in all, and a few steps taken; return the seconds so far."""
         while self._elapsed < seconds or len(self._steps) <= WARM_UP_STEPS:
-            began = time.perf_counter()
+            began, cpu_began = time.perf_counter(), time.process_time()
             self._learner.step()
             self._steps.append(time.perf_counter() - began)
+            self._cpu.append(time.process_time() - cpu_began)
             self._elapsed += self._steps[-1]
             self._memory_gb = _most_gb()
             self._seconds.append(self._elapsed)
@@ -71,6 +75,7 @@ class Course:
             name=self._name,
             first_s=self._seconds[0],
             step_s=float(np.median(self._steps[WARM_UP_STEPS:])),
+            step_cpu_s=float(np.median(self._cpu[WARM_UP_STEPS:])),
             seconds=self._seconds,
             held_out=self._held,
             memory_gb=self._memory_gb - self._before_gb,

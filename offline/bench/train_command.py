@@ -48,9 +48,9 @@ def command(options: BenchTrainOptions) -> None:
     """Time our sampler and the peers that are installed on the same simulated sessions.
 
     Each engine runs in a process of its own; they take turns, so that whatever else the machine does falls on all.
-    Memory is what the process held at most, less what Python and the data took before. "Until as good" is the time in
-    which ours reaches the best held-out likelihood that the peer reached in its time, and the peer comes within 0.01
-    nats of it, compilation included for both.
+    CPU is the processor time of a step, all threads together. Memory is what the process held at most, less what
+    Python and the data took before. "Until as good" is the time in which ours reaches the best held-out likelihood that
+    the peer reached in its time, and the peer comes within 0.01 nats of it, compilation included for both.
     """
     size = Size(
         options.sessions,
@@ -76,6 +76,7 @@ def compared(one: Measured, everyone: list[Measured]) -> dict[str, Any]:
     row: dict[str, Any] = {
         "engine": one.name,
         "step_s": one.step_s,
+        "step_cpu_s": one.step_cpu_s,
         "first_s": one.first_s,
         "memory_gb": one.memory_gb,
         "process_gb": one.memory_gb + one.data_gb,
@@ -88,6 +89,7 @@ def compared(one: Measured, everyone: list[Measured]) -> dict[str, Any]:
     theirs_s = _reached(one, goal - NEAR_NATS)
     ours_s = _reached(ours, goal)
     row["times_slower"] = one.step_s / ours.step_s
+    row["times_slower_cpu"] = one.step_cpu_s / ours.step_cpu_s
     row["until_as_good_s"] = theirs_s
     row["ours_until_as_good_s"] = ours_s
     row["until_as_good_times"] = None if ours_s is None or theirs_s is None else theirs_s / ours_s
@@ -106,6 +108,8 @@ def _table(rows: list[dict[str, Any]], absent: list[str]) -> Table:
     for heading in (
         "a step (s)",
         "times ours",
+        "CPU (s)",
+        "times ours",
         "memory (GB)",
         "held out (nats)",
         "until as good (s)",
@@ -116,13 +120,15 @@ def _table(rows: list[dict[str, Any]], absent: list[str]) -> Table:
     for row in rows:
         numbers = [
             row.get("times_slower"),
+            row["step_cpu_s"],
+            row.get("times_slower_cpu"),
             row["memory_gb"],
             row["best_held_out"],
             row.get("until_as_good_s"),
             row.get("ours_until_as_good_s"),
             row.get("until_as_good_times"),
         ]
-        formats = ("{:.1f}", "{:.2f}", "{:.3f}", "{:.1f}", "{:.1f}", "{:.1f}")
+        formats = ("{:.1f}", "{:.2f}", "{:.1f}", "{:.2f}", "{:.3f}", "{:.1f}", "{:.1f}", "{:.1f}")
         cells = ["" if n is None else f.format(n) for n, f in zip(numbers, formats, strict=True)]
         table.add_row(row["engine"], f"{row['step_s']:.3f}", *cells)
     return table

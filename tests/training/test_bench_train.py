@@ -27,10 +27,11 @@ def test_our_engine_is_measured() -> None:
 
 
 def test_times_are_compared_at_the_same_likelihood() -> None:
-    ours = Measured("Etholoop", 1.0, 0.5, [1.0, 1.5, 2.0, 2.5], [-5.0, -4.5, -4.0, -3.9], 0.3, 0.1)
-    peer = Measured("peer", 9.0, 5.0, [9.0, 14.0, 19.0, 24.0], [-6.0, -4.2, -4.005, -4.0], 3.0, 0.1)
+    ours = Measured("Etholoop", 1.0, 0.5, 0.9, [1.0, 1.5, 2.0, 2.5], [-5.0, -4.5, -4.0, -3.9], 0.3, 0.1)
+    peer = Measured("peer", 9.0, 5.0, 8.1, [9.0, 14.0, 19.0, 24.0], [-6.0, -4.2, -4.005, -4.0], 3.0, 0.1)
     row = compared(peer, [ours, peer])
     assert row["times_slower"] == 10
+    assert row["times_slower_cpu"] == pytest.approx(9)
     assert row["until_as_good_s"] == 19.0
     assert row["ours_until_as_good_s"] == 2.0
     assert row["until_as_good_times"] == 9.5
