@@ -1,6 +1,9 @@
 """A run that was stopped and continued is the run that was never stopped."""
 
 import dataclasses
+import multiprocessing
+import resource
+import signal
 from pathlib import Path
 
 import h5py
@@ -73,6 +76,40 @@ def test_resume_with_groups_is_bit_for_bit(tmp_path: Path, sessions: Sessions) -
     whole = run(grouped, settings(), Schedule(24, 10, 1))
     for ours, theirs in zip(whole.by_group, continued.by_group, strict=True):
         np.testing.assert_array_equal(ours.transition_matrix, theirs.transition_matrix)
+
+
+def die_while_writing(sessions: Sessions, schedule: Schedule) -> None:
+    """Run until the kernel ends this process in the middle of the second checkpoint, as kill -9 would."""
+    assert schedule.checkpoint is not None
+    path = schedule.checkpoint
+    signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+    def report(point: TracePoint) -> None:
+        if point.sweep == schedule.checkpoint_every + 1:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (path.stat().st_size // 2, resource.RLIM_INFINITY))
+
+    fit(sessions, sessions, settings(), schedule, report)
+
+
+def test_a_run_killed_while_it_writes_a_checkpoint_continues_from_the_one_before(
+    tmp_path: Path, sessions: Sessions
+) -> None:
+    path = tmp_path / "c.checkpoint"
+    schedule = Schedule(24, 10, 1, checkpoint=path, checkpoint_every=5)
+    process = multiprocessing.get_context("spawn").Process(target=die_while_writing, args=(sessions, schedule))
+    process.start()
+    process.join()
+    assert process.exitcode == -signal.SIGXFSZ
+    assert len(list(tmp_path.iterdir())) == 2  # the first checkpoint, and half of the second
+    with h5py.File(path) as file:
+        assert file.attrs["sweep"] == 5
+    continued = run(sessions, settings(), dataclasses.replace(schedule, resume=True))
+    whole = run(sessions, settings(), Schedule(24, 10, 1))
+    assert continued.trace == whole.trace
+    np.testing.assert_array_equal(continued.gibbs_labels, whole.gibbs_labels)
+    np.testing.assert_array_equal(continued.model.ar_coefficients, whole.model.ar_coefficients)
+    assert not list(tmp_path.iterdir())
 
 
 def stopped(tmp_path: Path, sessions: Sessions) -> Schedule:
