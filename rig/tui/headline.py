@@ -1,7 +1,7 @@
 """The top of the live screen: state, block clock, counts; in one line, or in big figures."""
 
 from rig.tui.big_text import big
-from rig.tui.lines import Line, Part, fit, minutes, spread
+from rig.tui.lines import Line, Part, fit, minutes, spread, width_of
 from rig.tui.session_view import SessionView
 
 STATES = {
@@ -28,6 +28,11 @@ def block_words(view: SessionView) -> tuple[str, str]:
     return (f"{status.block}{place}" if status.block else "no block"), left_time
 
 
+def by_hand_words(view: SessionView) -> str:
+    """Pulses by hand, which no rule counts; empty where there is none."""
+    return f" +{view.by_hand} by hand" if view.by_hand else ""
+
+
 def identity(view: SessionView, width: int) -> Line:
     """Who and what runs."""
     facts = view.facts
@@ -42,19 +47,28 @@ def identity(view: SessionView, width: int) -> Line:
     return spread(tuple(left), ((f"session {clock} ", "text"),), width)
 
 
+def counts(view: SessionView, by_hand: str) -> Line:
+    """Pulses and catches of the rules."""
+    return (
+        ("▲ ", "pulse"),
+        (f"{view.total('pulse')}", "strong"),
+        (by_hand, "dim"),
+        ("  △ ", "catch"),
+        (f"{view.total('catch')} ", "strong"),
+    )
+
+
 def headline_small(view: SessionView, width: int, note: str) -> list[Line]:
     """One line: state, block clock, counts; `note` in place of the block while there is one."""
     word, role = STATES[view.state]
     block, left_time = block_words(view)
     middle: list[Part] = [(f" {word} ", role), ("  ", "text")]
     middle += [(note, "strong")] if note else [(f"{block} ", "text"), (left_time, "strong"), (" left", "dim")]
-    counts: Line = (
-        ("▲ ", "pulse"),
-        (f"{view.total('pulse')}", "strong"),
-        ("  △ ", "catch"),
-        (f"{view.total('catch')} ", "strong"),
-    )
-    return [spread(tuple(middle), counts, width)]
+    by_hand = by_hand_words(view)
+    counted = counts(view, by_hand)
+    if width_of(middle) + width_of(counted) >= width:
+        counted = counts(view, by_hand.removesuffix(" by hand"))
+    return [spread(tuple(middle), counted, width)]
 
 
 def headline_big(view: SessionView, width: int, note: str, scale: int = 1) -> list[Line]:
@@ -64,7 +78,7 @@ def headline_big(view: SessionView, width: int, note: str, scale: int = 1) -> li
     fields = [
         (word, badge.removeprefix("badge_"), ""),
         (left_time, "strong", f"left in {block}"),
-        (str(view.total("pulse")), "pulse", "▲ pulses"),
+        (str(view.total("pulse")), "pulse", f"▲ pulses{by_hand_words(view)}"),
         (str(view.total("catch")), "catch", "△ catches"),
         (f"{view.rate_hz:.0f}" if view.rate_hz else "-", "text", "frames / s"),
     ]

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from online.messages import (
+    MANUAL_RULE,
     Event,
     Frame,
     Health,
@@ -86,6 +87,7 @@ class SessionView:
         self.events: deque[Event] = deque(maxlen=EVENTS_KEPT)
         self.log: deque[LogEntry] = deque(maxlen=EVENTS_KEPT)
         self.by_block: dict[tuple[str, str], Counter[str]] = {}
+        self.by_hand = 0
         self.commands: Counter[str] = Counter()
         self.health: dict[str, Health] = {}
         self.heard_ns: dict[str, int] = {}
@@ -156,8 +158,14 @@ class SessionView:
     def _take_trial(self, message: Trial) -> None:
         self.latency.on_trial(message)
         self.trials.append(message)
-        self.by_block.setdefault((message.block, message.rule), Counter())[message.outcome] += 1
+        self._count_trial(message)
         self.log.append(entry_of_trial(message))
+
+    def _count_trial(self, trial: Trial) -> None:
+        if trial.rule == MANUAL_RULE:
+            self.by_hand += trial.outcome == "pulse"
+        else:
+            self.by_block.setdefault((trial.block, trial.rule), Counter())[trial.outcome] += 1
 
     def _take_receipt(self, message: PulseReceipt) -> None:
         self.latency.on_receipt(message)
@@ -195,7 +203,7 @@ class SessionView:
         trials = [trial for trial in earlier.trials if trial not in heard]
         self.trials[:0] = trials
         for trial in trials:
-            self.by_block.setdefault((trial.block, trial.rule), Counter())[trial.outcome] += 1
+            self._count_trial(trial)
         for receipt in earlier.receipts:
             if receipt not in self._receipts:
                 self._count_receipt(receipt)
@@ -251,7 +259,7 @@ class SessionView:
         return sum(i.lost for _, i in self.inputs)
 
     def total(self, outcome: str) -> int:
-        """Pulses ("pulse"), catches ("catch") or refusals ("refused") in the session so far."""
+        """Pulses ("pulse"), catches ("catch") or refusals ("refused") of all rules so far; none by hand."""
         if self.status is None:
             return sum(counts[outcome] for counts in self.by_block.values())
         field = {"pulse": "pulses", "catch": "catches", "refused": "refused"}[outcome]

@@ -33,7 +33,7 @@ def side(view: SessionView, width: int, height: int, now_ns: int, screen_lost: i
 
 
 def blocks(view: SessionView, width: int) -> list[Line]:
-    """Pulses, catches and refusals by block, in the protocol's order."""
+    """Pulses, catches and refusals of the rules by block, in the protocol's order; below, pulses by hand."""
     names = [block.name for block in view.facts.protocol.all_blocks()] if view.facts.protocol else []
     names += sorted({block for block, _ in view.by_block} - set(names))
     now = view.status.block if view.status else ""
@@ -44,6 +44,8 @@ def blocks(view: SessionView, width: int) -> list[Line]:
         role = "strong" if name == now else "dim"
         mark = "▸ " if name == now else "  "
         lines.append(((fit(mark + name, label_width), role), ("".join(f"{n:7d}" for n in sums), role)))
+    if view.by_hand:
+        lines.append(((fit("  by hand", label_width), "dim"), (f"{view.by_hand:7d}", "dim")))
     return lines
 
 

@@ -10,6 +10,7 @@ import pytest
 
 from online.files.session_file import SessionShape, SessionWriter
 from online.messages import (
+    MANUAL_RULE,
     Event,
     Frame,
     Health,
@@ -186,6 +187,24 @@ def test_totals_come_from_the_session_when_it_speaks(view: SessionView) -> None:
     view.take(status(1, pulses=17), None, 0)
     assert view.total("pulse") == 17
     assert view.total("catch") == 2
+
+
+def test_pulses_by_hand_are_counted_apart(tmp_path: Path, view: SessionView) -> None:
+    by_rule, by_hand = trial(5, "pulse", 1), trial(6, "pulse", 2).replace(rule=MANUAL_RULE)
+    refused = trial(7, "refused").replace(rule=MANUAL_RULE)
+    write_session(tmp_path, [by_rule, by_hand, refused])
+    view.take(by_rule, None, 0)
+    assert "by hand" not in text(headline_small(view, 80, "") + headline_big(view, 120, "") + blocks(view, 40))
+    view.take_earlier(read_earlier(tmp_path))
+    assert view.total("pulse") == 1
+    assert [line.split() for line in text(blocks(view, 40)).splitlines()[1:]] == [
+        ["stim", "1", "0", "0"],
+        ["by", "hand", "1"],
+    ]
+    view.take(status(1, pulses=1), None, 0)
+    assert "▲ 1 +1 by hand  △ 2" in text(headline_small(view, 80, ""))
+    assert "▲ 1 +1  △ 2" in text(headline_small(view, 42, "")), "short, where there is no room for words"
+    assert "▲ pulses +1 by hand" in text(headline_big(view, 120, ""))
 
 
 def test_latency_follows_each_pulse_to_the_line(view: SessionView) -> None:
