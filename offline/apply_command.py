@@ -48,7 +48,8 @@ class ApplyOptions:
     type=click.Choice(["filtered", "smoothed", "viterbi", "gibbs"]),
     default="filtered",
     show_default=True,
-    help="filtered: from the frames until then, as the rig decodes; smoothed: most probable at each frame given all; "
+    help="filtered: from the frames until then, as the rig decodes sessions without gaps (those with gaps: "
+    "--missing-lags fill); smoothed: most probable at each frame given all; "
     "viterbi: most probable path; gibbs: one draw of the path from its posterior.",
 )
 @click.option(

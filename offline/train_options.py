@@ -111,7 +111,7 @@ def check_train_outputs(options: TrainOptions, groups: Sequence[str] = ()) -> No
 def schedule_of(options: TrainOptions, checkpoint: Path | None) -> Schedule:
     return Schedule(
         sweeps=options.sweeps,
-        average=min(40, options.sweeps),
+        average=max(1, min(40, options.sweeps // 2)),  # never sweeps in which kappa still rises
         threads=options.threads or len(os.sched_getaffinity(0)),
         checkpoint=checkpoint,
         resume=options.resume,

@@ -9,8 +9,9 @@ A fifth of the sessions judges; models learn from an eighth, a quarter, half and
 them stands a model of the true posture, which no camera could beat. Syllables that carry 95 % of usage count.
 
 The fixed prior is the default here: crops are no linear image of posture, and under the learned prior, where a further
-syllable costs little, the curves of that image become syllables of their own. Kappa is the one at which bouts last as
-long as the true ones do; of recordings, `etholoop train --scan --changepoints` says how long that is.
+syllable costs little, the curves of that image become syllables of their own. Kappa grows with the frames, so that it
+weighs as much against any amount of data, and is such that bouts last as long as the true ones do; of recordings,
+`etholoop train --scan --changepoints` says how long that is.
 """
 
 import json
@@ -48,6 +49,7 @@ class Task:
     held: list[str]
     truth: dict[str, TruthRecord]
     settings: Settings
+    kappa_per_frame: float
     sweeps: int
 
 
@@ -58,7 +60,7 @@ class Options:
     folder: Path
     out: Path | None
     pcs: int
-    kappa: float
+    kappa_per_frame: float
     max_syllables: int
     sweeps: int
     seed: int
@@ -82,7 +84,8 @@ def judge(task: Task, share: float) -> dict[str, float]:
     """Learn from a share of the training sessions' frames, judge on the held-out ones."""
     chosen = [s if s.uuid in task.held else shortened(s, share) for s in task.sessions]
     prepared = prepare(chosen, task.held, 3, 30.0)
-    found = fit(prepared.train, None, task.settings, Schedule(task.sweeps, 40, 2))
+    settings = replace(task.settings, hdp=StickyHDP(task.kappa_per_frame * prepared.train.num_frames))
+    found = fit(prepared.train, None, settings, Schedule(task.sweeps, 40, 2))
     held = prepared.held_out
     assert held is not None
     labels = [
@@ -120,7 +123,7 @@ def read_truths(folder: Path) -> dict[str, TruthRecord]:
 @click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.option("--out", type=click.Path(path_type=Path), help="Picture of the growth (PNG).")
 @click.option("--pcs", default=10)
-@click.option("--kappa", default=1e6)
+@click.option("--kappa-per-frame", default=30.0)
 @click.option("--max-syllables", default=60)
 @click.option("--sweeps", default=150)
 @click.option("--seed", default=0)
@@ -134,13 +137,13 @@ def main(options: Options) -> None:
     truth = read_truths(options.folder)
     held = hold_out(sessions, 0.2, options.seed)
     settings = Settings(
-        StickyHDP(options.kappa),
+        StickyHDP(1.0),
         max_syllables=options.max_syllables,
         student_t=options.student_t,
         learn_prior=options.prior == "learned",
         seed=options.seed,
     )
-    task = Task(sessions, held, truth, settings, options.sweeps)
+    task = Task(sessions, held, truth, settings, options.kappa_per_frame, options.sweeps)
     rows = []
     for share in SHARES:
         rows.append(judge(task, share))
