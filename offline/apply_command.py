@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from offline.arhmm.labelling import Method, decode, label
-from offline.command_line import SEED, gather, progress_bar, say
+from offline.command_line import SEED, gather, progress_bar, repeatable, say
 from offline.dataset import open_dataset
 from offline.dataset_files import Selection
 from offline.scores import ScoredSession
@@ -63,6 +63,7 @@ class ApplyOptions:
 @click.option("--seed", default=0, show_default=True, type=SEED, help="Of --method gibbs.")
 @click.option("--json", "as_json", is_flag=True, help="Print the summary for programs.")
 @gather(ApplyOptions)
+@repeatable
 def command(options: ApplyOptions) -> None:
     """Label the sessions in SCORES with MODEL.
 

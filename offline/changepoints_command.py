@@ -16,7 +16,7 @@ from offline.changepoints import (
     project,
     write_changepoints,
 )
-from offline.command_line import SEED, gather, progress_bar, say
+from offline.command_line import SEED, gather, progress_bar, repeatable, say
 from offline.results import Results, open_all, read_crops, read_held_crops
 from offline.training_pictures import draw_durations
 from online.errors import ConfigError
@@ -43,6 +43,7 @@ class ChangepointOptions:
 @click.option("--picture", type=click.Path(path_type=Path), help="Draw the distribution of block durations (PNG).")
 @click.option("--json", "as_json", is_flag=True, help="Print the summary for programs.")
 @gather(ChangepointOptions)
+@repeatable
 def command(options: ChangepointOptions) -> None:
     """Find changepoints of behaviour in extracted sessions (RESULTS) by random projections of the crops.
 

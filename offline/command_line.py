@@ -2,12 +2,14 @@
 
 import math
 from collections.abc import Callable
+from functools import wraps
 from typing import Any, TypeVar
 
 import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
 from rich.text import Text
+from threadpoolctl import threadpool_limits
 
 T = TypeVar("T")
 
@@ -53,6 +55,18 @@ def gather(kind: type[T]) -> Callable[[Callable[[T], None]], Callable[..., None]
         return callback
 
     return decorate
+
+
+def repeatable(function: Callable[[T], None]) -> Callable[[T], None]:
+    """Decorate a command (below `gather`) whose numbers must not depend on how many threads BLAS may use: products of
+    matrices, split over another number of threads, differ in their last bits."""
+
+    @wraps(function)
+    def alone(options: T) -> None:
+        with threadpool_limits(1, user_api="blas"):
+            function(options)
+
+    return alone
 
 
 class NoteColumn(ProgressColumn):

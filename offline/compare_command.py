@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from offline.arhmm.fit import Schedule
 from offline.arhmm.gibbs import Settings
 from offline.arhmm.transitions import StickyHDP
-from offline.command_line import KAPPA, SEED, Number, gather, progress_bar, say
+from offline.command_line import KAPPA, SEED, Number, gather, progress_bar, repeatable, say
 from offline.comparison.cross_likelihood import CrossLikelihood, control, cross_likelihood, threshold
 from offline.comparison.families import AR_HMM, FAMILIES, FamilyData, FamilyFit, fit_family
 from offline.dataset import hold_out, open_dataset
@@ -73,6 +73,7 @@ class Comparison:
 @click.option("--picture", type=click.Path(path_type=Path), help="Draw the comparison (PNG).")
 @click.option("--json", "as_json", is_flag=True, help="Print everything for programs.")
 @gather(CompareOptions)
+@repeatable
 def command(options: CompareOptions) -> None:
     """Compare families of models on held-out sessions of SCORES, and test whether syllables are distinct.
 

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from offline.arhmm.labelling import Method
-from offline.command_line import gather, say
+from offline.command_line import gather, repeatable, say
 from offline.dataset import open_dataset
 from offline.dataset_files import Selection
 from offline.model_export import ExportOptions, export_model, write_model, write_scores
@@ -54,6 +54,7 @@ class ExportArguments:
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the summary for programs.")
 @gather(ExportArguments)
+@repeatable
 def export_command(options: ExportArguments) -> None:
     """Label SCORES with MODEL and write what moseq2-viz and the app read."""
     if options.out.suffix not in LIBRARY_SUFFIXES:
@@ -94,6 +95,7 @@ class MergeArguments:
 @click.option("--show", default=10, show_default=True, type=click.IntRange(1), help="Pairs shown, most alike first.")
 @click.option("--json", "as_json", is_flag=True, help="Print everything for programs.")
 @gather(MergeArguments)
+@repeatable
 def merge_command(options: MergeArguments) -> None:
     """Show which syllables of MODEL are near-duplicates on SCORES, and merge those that you choose.
 

@@ -6,6 +6,7 @@ whether the components were learned from that session as well.
 """
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -18,6 +19,8 @@ from online.errors import FileFormatError
 Array = NDArray[np.float64]
 
 IN_COMPONENTS = "in_components"
+MOST_SPREADS = 1e4
+"""How many median deviations from the median a score may lie: far more than any mouse, far less than damaged bytes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,3 +140,19 @@ class ScoresWriter:
         if acquisition is not None:
             for name in acquisition:
                 acquisition.copy(name, target)
+
+
+def refuse_outliers(sessions: Sequence[ScoredSession]) -> None:
+    """Raise FileFormatError for a score that no animal has: one alone would be the whole covariance."""
+    rows = np.concatenate([s.scores[np.isfinite(s.scores).all(1)] for s in sessions])
+    if not len(rows):
+        return
+    middle = np.median(rows, axis=0)
+    spread = np.median(np.abs(rows - middle), axis=0)
+    for session in sessions:
+        far = np.isfinite(session.scores) & (np.abs(session.scores - middle) > MOST_SPREADS * spread) & (spread > 0)
+        for row, dimension in np.argwhere(far)[:1]:
+            raise FileFormatError(
+                f"session {session.uuid}, row {row}: score {dimension + 1} is {session.scores[row, dimension]:g}, and "
+                f"half of all lie within {spread[dimension]:.3g} of {middle[dimension]:.3g}: damaged; score it again"
+            )

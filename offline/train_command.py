@@ -8,7 +8,7 @@ from offline.arhmm.checkpoint import TracePoint
 from offline.arhmm.fit import Fit, fit
 from offline.arhmm.gibbs import Settings
 from offline.arhmm.transitions import StickyHDP
-from offline.command_line import FRAME_RATE, KAPPA, SEED, Number, gather, progress_bar, say
+from offline.command_line import FRAME_RATE, KAPPA, SEED, Number, gather, progress_bar, repeatable, say
 from offline.dataset import DataSet, available_components, hold_out, open_dataset
 from offline.dataset_files import Selection
 from offline.pca.components import read_components
@@ -72,6 +72,7 @@ from online.errors import ConfigError
 @click.option("--frame-rate", type=FRAME_RATE, help="Hz, where the scores file does not say it.")
 @click.option("--json", "as_json", is_flag=True, help="Print the summary for programs.")
 @gather(TrainOptions)
+@repeatable
 def command(options: TrainOptions) -> None:
     """Learn a model of syllables from principal-component SCORES.
 

@@ -14,7 +14,7 @@ from offline.arhmm.diagnosis import Diagnosis
 from offline.arhmm.fit import Fit, log_likelihood_per_frame
 from offline.durations import durations_frames
 from offline.pca.components import read_components
-from offline.scores import ScoredSession, session_key, session_sha256, sha256
+from offline.scores import ScoredSession, refuse_outliers, session_key, session_sha256, sha256
 from online.emission import whiten
 from online.errors import ConfigError
 from online.model import Array, ModelBundle, Provenance, Whitening
@@ -70,6 +70,7 @@ def prepare(
             f"group {absent[0]!r} has no session to learn transitions from, only held-out ones: another --seed, or a "
             "smaller --hold-out"
         )
+    refuse_outliers(sessions)
     whitening = fit_whitening([s.scores for s in train])
 
     def ready(chosen: list[ScoredSession]) -> Sessions:

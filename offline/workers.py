@@ -10,6 +10,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
+from threadpoolctl import threadpool_limits
+
 from online.errors import ConfigError, EtholoopError
 
 Shared = TypeVar("Shared")
@@ -66,7 +68,8 @@ class Cluster:
 
 def _guarded(job: Callable[[Shared, Item], Result], shared: Shared, item: Item) -> Result | EtholoopError:
     try:
-        return job(shared, item)
+        with threadpool_limits(1, user_api="blas"):  # a worker may have other cores than this machine
+            return job(shared, item)
     except EtholoopError as error:
         return error
 
