@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from math import nan
 
+from protocols.high_time import allowed_high_us, most_high_us
 from protocols.schema import Limits
 from protocols.schema_types import GRID_US
 from protocols.trial import Train
@@ -19,8 +20,6 @@ from protocols.why import WhyRow
 BINS_A_WINDOW = 32
 MANUAL_SLACK_NS = 100_000_000
 """A train by hand starts within this time, or never."""
-DUTY_SCALE = 10_000
-"""Boards know the duty to this fraction."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,27 +44,16 @@ class Placed:
         return max(self.count - over, 0) * self.width_ns
 
 
-def most_high_us(train: Train, window_us: int) -> int:
-    """Most high time of a train in any window."""
-    whole, rest_us = divmod(window_us, train.period_us)
-    return min(train.count * train.width_us, whole * train.width_us + min(train.width_us, rest_us))
-
-
-def allowed_high_us(limits: Limits) -> int:
-    """High time that one window may hold, on the grid of the boards' clocks."""
-    slots = round(limits.window_ms * 1000) // GRID_US
-    return slots * round(limits.max_duty * DUTY_SCALE) // DUTY_SCALE * GRID_US
-
-
 class PulseLimits:
     """What each channel was given. The count is of all channels together, the other limits are each channel's own."""
 
-    __slots__ = ("_given", "limits", "min_interval_ns", "pulses", "reach_ns")
+    __slots__ = ("_given", "allowed_ns", "limits", "min_interval_ns", "pulses", "reach_ns", "window_us")
 
     def __init__(self, limits: Limits, channels: Iterable[int]) -> None:
         self.limits = limits
-        window_us = round(limits.window_ms * 1000)
-        bin_us = (window_us // (BINS_A_WINDOW * GRID_US) + 1) * GRID_US
+        self.window_us = round(limits.window_ms * 1000)
+        self.allowed_ns = allowed_high_us(self.window_us, limits.max_duty) * 1000
+        bin_us = (self.window_us // (BINS_A_WINDOW * GRID_US) + 1) * GRID_US
         self.reach_ns = (BINS_A_WINDOW + 1) * bin_us * 1000
         self.min_interval_ns = round(limits.min_interval_ms * 1e6)
         self._given: dict[int, deque[Placed]] = {channel: deque() for channel in channels}
@@ -86,7 +74,7 @@ class PulseLimits:
         if shape:
             return shape, 0, nan, nan
         high_ns = self._high_ns(train, now_ns)
-        if high_ns > allowed_high_us(limits) * 1000:
+        if high_ns > self.allowed_ns:
             return "limit max_duty", 0, high_ns / (limits.window_ms * 1e6), limits.max_duty
         return None
 
@@ -104,7 +92,7 @@ class PulseLimits:
         while given and given[0].end_ns <= since_ns and len(given) > 1:
             given.popleft()
         before_ns = sum(placed.high_since_ns(since_ns) for placed in given)
-        own_ns = most_high_us(train, round(self.limits.window_ms * 1000)) * 1000
+        own_ns = most_high_us(train, self.window_us) * 1000
         return before_ns + own_ns
 
 
@@ -116,5 +104,5 @@ def shape_refusal(train: Train, limits: Limits) -> str:
         return "limit min_interval_ms"
     if train.count > limits.max_pulses:
         return "limit max_pulses"
-    most_us = most_high_us(train, round(limits.window_ms * 1000))
-    return "limit max_duty" if most_us > allowed_high_us(limits) else ""
+    window_us = round(limits.window_ms * 1000)
+    return "limit max_duty" if most_high_us(train, window_us) > allowed_high_us(window_us, limits.max_duty) else ""

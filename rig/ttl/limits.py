@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from protocols.high_time import allowed_high_us, most_high_us
 from rig.ttl import wire
 from rig.ttl.protocol import BoardLimits, PulseTrain
 from rig.ttl.wire import Reason
@@ -96,7 +97,9 @@ class LimitKeeper:
             return Reason.INTERVAL
         if self.pulses + train.count > limits.max_pulses:
             return Reason.COUNT
-        if sum(history.bins) + most_high_us(train, limits.window_us) > allowed_high_us(limits):
+        if sum(history.bins) + most_high_us(train, limits.window_us) > allowed_high_us(
+            limits.window_us, limits.max_duty
+        ):
             return Reason.DUTY
         return Reason.NONE
 
@@ -106,21 +109,6 @@ def new_keeper(limits: BoardLimits, now_us: int, quiet_until_us: int, shape: Boa
     bin_us = (limits.window_us // (wire.NUM_DUTY_BINS * wire.SLOT_US) + BIN_SLACK_SLOTS) * wire.SLOT_US
     channels = [ChannelHistory() for _ in range(shape.num_channels)]
     return LimitKeeper(limits, channels, bin_us, now_us + bin_us, quiet_until_us, shape)
-
-
-def allowed_high_us(limits: BoardLimits) -> int:
-    """High time that one window may hold."""
-    window_slots = limits.window_us // wire.SLOT_US
-    return window_slots * round(limits.max_duty * wire.DUTY_SCALE) // wire.DUTY_SCALE * wire.SLOT_US
-
-
-def most_high_us(train: PulseTrain, window_us: int) -> int:
-    """Most high time of the train in any window."""
-    total_us = train.count * train.width_us
-    if train.count == 1:
-        return total_us
-    whole, rest_us = divmod(window_us, train.period_us)
-    return min(total_us, whole * train.width_us + min(train.width_us, rest_us))
 
 
 def shape_refusal(train: PulseTrain, limits: BoardLimits, shape: BoardShape) -> Reason:
