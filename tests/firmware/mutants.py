@@ -251,18 +251,11 @@ MUTANTS = (
     ),
     # in time
     Mutant(
-        "rises no later than falls",
+        "falls later than rises",
         "crowds_are_in_time_and_no_pulse_is_too_wide",
         LINES,
-        "#define RISE_TICKS 40u",
-        "#define RISE_TICKS FALL_TICKS",
-    ),
-    Mutant(
-        "no end to reports of inputs",
-        "crowds_are_in_time_and_no_pulse_is_too_wide",
-        BOARD,
-        "for (uint8_t budget = NUM_INPUT_CHANGES; budget && input_tail != input_head; budget--) {",
-        "while (input_tail != input_head) {",
+        "        wait_until(FALL_TICKS);\n",
+        "        wait_until(due_set ? FALL_TICKS : RISE_TICKS + 10u);\n",
     ),
     Mutant(
         "no gap for longer work",
@@ -270,13 +263,6 @@ MUTANTS = (
         LINES,
         "    while (edge_is_close()) interrupts_breathe();\n",
         "",
-    ),
-    Mutant(
-        "far edges looked for beside near ones",
-        "crowds_are_in_time_and_no_pulse_is_too_wide",
-        LINES,
-        "    if (edge_is_close()) look_owed = 1;\n    else look_ahead();\n",
-        "    look_ahead();\n",
     ),
     Mutant(
         "far edges never looked for",
@@ -401,11 +387,18 @@ MUTANTS = (
         "",
     ),
     Mutant(
+        "bins shorter than the window",
+        "duty_limit_holds_to_the_slot",
+        BOARD,
+        "newest_bin = newest_bin == NUM_DUTY_BINS ? 0",
+        "newest_bin = newest_bin == NUM_DUTY_BINS - 1u ? 0",
+    ),
+    Mutant(
         "duty of cut pulses not entered",
         "duty_counts_pulses_that_were_cut",
         BOARD,
-        "    enter_high_time(channel, line, is_high, end);\n",
-        "    if (!is_high) enter_high_time(channel, line, is_high, end);\n",
+        "    enter_high_time(channel, line, is_high, end, 0);\n",
+        "    if (!is_high) enter_high_time(channel, line, is_high, end, 0);\n",
     ),
     Mutant(
         "any number of edges",

@@ -45,7 +45,7 @@ static uint16_t arming_ms;
 static uint16_t input_ticks[NUM_INPUT_CHANGES]; /* of changes, reported long before the timer comes round (32 ms) */
 static uint8_t input_levels[NUM_INPUT_CHANGES];
 static volatile uint8_t input_head, input_tail;
-static uint8_t reported_levels;
+static uint8_t reported_levels, missed_change;
 
 static union {
     uint8_t bytes[sizeof(struct wire_header) + MAX_COMMAND_PAYLOAD + CRC_BYTES];
@@ -78,14 +78,15 @@ static struct wire_time time_now(void) {
     return now;
 }
 
-static struct wire_time time_of_slot(uint32_t slot) {
+/* `ticks` after the beginning of a slot. */
+static struct wire_time time_in_slot(uint32_t slot, uint8_t ticks) {
     struct wire_time tick;
     uint32_t at_tick = 0;
     WITH_INTERRUPTS_OFF {
         tick = (struct wire_time){clock_low_us, clock_high_us};
         at_tick = tick_slot;
     }
-    int32_t ahead_us = (int32_t)(slot - at_tick) * (int32_t)SLOT_US;
+    int32_t ahead_us = (int32_t)(slot - at_tick) * (int32_t)SLOT_US + ticks / 2u;
     struct wire_time time = {tick.low + (uint32_t)ahead_us, tick.high};
     time.high += ahead_us >= 0 ? time.low < tick.low : -(uint32_t)(time.low > tick.low);
     return time;
@@ -201,10 +202,14 @@ static void load_store(void) {
 
 /* ---- limits ---- */
 
-/* Enters what a train was high until a slot; `line` as it was then, `is_high` when it was in a pulse. */
-static void enter_high_time(struct channel *channel, const struct line *line, uint8_t is_high, uint32_t until) {
+/* Enters what a train was high until a slot; `line` as it was then, `is_high` when it was in a pulse. The last `late`
+   slots are of the next bin: that much is left for it, high or not, so that nothing is forgotten too early. */
+static void enter_high_time(struct channel *channel, const struct line *line, uint8_t is_high, uint32_t until,
+                            uint32_t late) {
     uint32_t total = (uint32_t)(uint16_t)(channel->count - line->left) * line->width;
     if (is_high) total += until - (line->next - line->width);
+    uint32_t fresh = total - channel->entered;
+    total -= fresh < late ? fresh : late;
     channel->bins[newest_bin] += (uint16_t)(total - channel->entered);
     channel->used += total - channel->entered;
     channel->entered = total;
@@ -220,7 +225,7 @@ static void enter_train_under_way(uint8_t output, uint8_t bit) {
         is_high = high & bit;
         now = slot_now();
     }
-    if (is_active) enter_high_time(&channels[output], &line, is_high, now);
+    if (is_active) enter_high_time(&channels[output], &line, is_high, now, now - bin_end);
 }
 
 static void close_bins(void) {
@@ -228,8 +233,8 @@ static void close_bins(void) {
         uint32_t now = 0;
         WITH_INTERRUPTS_OFF { now = slot_now(); }
         if ((int32_t)(now - bin_end) < 0) return;
-        bin_end += bin_slots;
         for (uint8_t output = 0, bit = 1; output < SYNC_OUTPUT; output++, bit <<= 1) enter_train_under_way(output, bit);
+        bin_end += bin_slots;
         newest_bin = newest_bin == NUM_DUTY_BINS ? 0 : newest_bin + 1u;
         for (uint8_t output = 0, bit = 1; output < SYNC_OUTPUT; output++, bit <<= 1) {
             struct channel *channel = &channels[output];
@@ -313,7 +318,7 @@ static uint16_t enter_end(uint8_t output, uint8_t bit) {
     uint16_t begun = channel->count - line->left + (is_high != 0);
     uint32_t end = is_high ? cut_slot : line->next - line->rest;
     if (!begun) return 0;
-    enter_high_time(channel, line, is_high, end);
+    enter_high_time(channel, line, is_high, end, 0);
     channel->last_end = end;
     has_ended |= bit;
     if (!light_recent || (int32_t)(end - light_end) > 0) light_end = end;
@@ -324,11 +329,13 @@ static uint16_t enter_end(uint8_t output, uint8_t bit) {
 /* Enters and reports every train that has ended or was cut short. */
 static void settle_lines(void) {
     uint8_t done = ended, cut_short = cut_trains;
+    if (done | cut_short) close_bins();
     for (uint8_t output = 0, bit = 1; output < SYNC_OUTPUT && (done | cut_short); output++, bit <<= 1) {
         if (!((done | cut_short) & bit)) continue;
         uint16_t begun = enter_end(output, bit);
         uint8_t is_cut = cut_short & bit;
-        struct wire_train_ended event = {time_of_slot(is_cut ? cut_slot : channels[output].last_end),
+        struct wire_train_ended event = {is_cut ? time_in_slot(cut_slot, 0)
+                                                : time_in_slot(channels[output].last_end, FALL_TICKS),
                                          channels[output].sequence, output, begun,
                                          is_cut ? cut_reason : REASON_COMPLETED};
         send_event(KIND_TRAIN_ENDED, &event, sizeof event);
@@ -365,7 +372,7 @@ static uint8_t pulse_command(struct wire_time *effect) {
     sei();
     if (refusal) return refusal;
     pulses += pulse->count;
-    *effect = time_of_slot(start);
+    *effect = time_in_slot(start, RISE_TICKS);
     return REASON_NONE;
 }
 
@@ -435,7 +442,7 @@ static uint8_t strobe_command(struct wire_time *effect) {
         add_rise(SYNC_OUTPUT, start);
     }
     sei();
-    if (!refusal) *effect = time_of_slot(start);
+    if (!refusal) *effect = time_in_slot(start, RISE_TICKS);
     return refusal;
 }
 
@@ -610,14 +617,23 @@ INPUT_INTERRUPT {
     if (serving || (compare_armed && (uint16_t)(edge_compare() + FALL_TICKS - now) < FALL_TICKS + INPUT_TICKS)) input_pause(1);
 }
 
+static uint8_t has_room_for_changes(void) {
+    return serial_space() >= ROOM_FOR_ANSWERS + NUM_INPUTS * (sizeof(struct wire_header) +
+                                                               sizeof(struct wire_input_changed) + CRC_BYTES);
+}
+
 static void report_levels(uint8_t levels, struct wire_time time) {
     uint8_t changed = levels ^ reported_levels;
+    if (!changed) return;
+    if (!has_room_for_changes()) {
+        missed_change = 1;
+        note_loss();
+        return;
+    }
     reported_levels = levels;
     for (uint8_t input = 0, bit = 1; input < NUM_INPUTS; input++, bit <<= 1) {
         struct wire_input_changed event = {time, input, (levels & bit) != 0};
-        if (!(changed & bit)) continue;
-        if (serial_space() < ROOM_FOR_ANSWERS + sizeof(struct wire_header) + sizeof event + CRC_BYTES) note_loss();
-        else send_event(KIND_INPUT_CHANGED, &event, sizeof event);
+        if (changed & bit) send_event(KIND_INPUT_CHANGED, &event, sizeof event);
     }
 }
 
@@ -630,22 +646,27 @@ static void report_inputs(void) {
         input_tail = (input_tail + 1u) % NUM_INPUT_CHANGES;
     }
     WITH_INTERRUPTS_OFF { input_pause(0); }
-    if (!input_interrupt_is_on() && input_tail == input_head) {
+    if (input_tail != input_head) return;
+    if (!input_interrupt_is_on()) {
         input_interrupt(1);
-        report_levels(read_inputs(), time_now());
         note_loss();
+        missed_change = 1;
+    }
+    if (missed_change && has_room_for_changes()) {
+        missed_change = 0;
+        report_levels(read_inputs(), time_now()); /* how they are now, whatever was lost on the way */
     }
 }
 
 static void report_lines(void) {
     settle_lines();
     if (drop_reason) {
-        struct wire_disarmed event = {time_of_slot(drop_slot), drop_reason};
+        struct wire_disarmed event = {time_in_slot(drop_slot, 0), drop_reason};
         drop_reason = 0;
         send_event(KIND_DISARMED, &event, sizeof event);
     }
     if (barcode_started) {
-        struct wire_barcode event = {time_of_slot(barcode_slot), barcode_shown};
+        struct wire_barcode event = {time_in_slot(barcode_slot, RISE_TICKS), barcode_shown};
         barcode_started = 0;
         next_barcode = barcode_after(barcode_shown);
         send_event(KIND_BARCODE, &event, sizeof event);
