@@ -1,7 +1,6 @@
 """The online process: frame in, pulse out. It alone owns the pulse generator."""
 
 import sys
-from contextlib import suppress
 from pathlib import Path
 
 import zmq
@@ -175,9 +174,11 @@ def run_loop(
 
 def settle(link: ProcessLink, loop: ClosedLoop, board: PulseGenerator) -> None:
     """Lines low, then publish the receipts that are still on their way, for a bounded time."""
-    with suppress(BoardError):
-        board.disarm()
-        loop.parts.sync.off()
+    for bring_low in (board.disarm, loop.parts.sync.off):
+        try:
+            bring_low()
+        except BoardError as error:
+            link.event("alert", f"at the end of the session: {error}")
     deadline_ns = link.clock.now_ns() + SETTLE_NS
     loop.publish_receipts()
     while loop.unanswered and link.clock.now_ns() < deadline_ns:

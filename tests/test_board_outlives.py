@@ -24,6 +24,7 @@ LONG = (
 )
 PULSE_US = 5_000_000
 LOW_AFTER_US = 60_000
+HIGH_PATIENCE_S = 20.0  # the recording's mouse gives a pulse within seconds of a session's start
 
 
 class LiveBoard:
@@ -64,9 +65,9 @@ def session_amid_a_pulse(files: RigFiles, board: LiveBoard) -> subprocess.Popen[
     it should, and never arms by itself: then another session is begun."""
     for _ in range(4):
         process = start(files)
-        wait_until_running(process)
         with suppress(AssertionError):
-            wait_until(lambda: board.num_edges() == 1, "a pulse")
+            wait_until_running(process)
+            wait_until(lambda: board.num_edges() % 2 == 1, "a pulse", HIGH_PATIENCE_S)
             return process
         process.send_signal(signal.SIGINT)
         finish(process)
@@ -82,8 +83,9 @@ def test_the_line_falls_within_60_ms_of_the_last_heartbeat(
     children = children_of(process.pid)
     os.kill(children["online"] if victim == "online" else process.pid, how)
     struck_ns = time.monotonic_ns()
-    wait_until(lambda: board.num_edges() == 2, "the line to fall")
-    rise, fall = read_edges(board.pins)
+    wait_until(lambda: board.num_edges() % 2 == 0, "the line to fall")
+    *_, rise, fall = read_edges(board.pins)
+    edges = board.num_edges()
     assert (rise.level, fall.level) == (1, 0)
     assert fall.device_us - rise.device_us < PULSE_US
     beats = [line.split(",") for line in board.heard.read_text().split("\n")[:-1]]
@@ -95,5 +97,5 @@ def test_the_line_falls_within_60_ms_of_the_last_heartbeat(
         process.communicate()
     else:
         assert finish(process)[0] == 5
-    assert board.num_edges() == 2
+    assert board.num_edges() == edges
     assert struck_ns > rise.host_ns

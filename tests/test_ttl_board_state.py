@@ -8,6 +8,7 @@ from rig.clock import ManualClock
 from rig.ttl import emulator, wire
 from rig.ttl.emulated_lines import Board, new_board
 from rig.ttl.etholoop_board import EtholoopBoard
+from rig.ttl.etholoop_link import MAX_UNANSWERED
 from rig.ttl.protocol import BoardLimits
 from rig.ttl.wire import Kind, State, WireFrame
 
@@ -94,6 +95,19 @@ def test_a_stop_and_a_disarming_that_were_asked_for_are_no_alert(desk: Desk) -> 
     desk.beat(2)
     assert not desk.driver.armed
     assert desk.driver.alerts() == []
+
+
+def test_a_strobe_that_is_never_answered_is_told(desk: Desk) -> None:
+    desk.driver.set_sync("strobe", 1)
+    desk.driver.strobe(6)
+    desk.driver._port = SimpleNamespace(write=lambda data: None)  # type: ignore[assignment]
+    desk.driver.strobe(7)
+    for frame_index in range(8, 8 + MAX_UNANSWERED // 2):
+        assert desk.driver.alerts() == []
+        desk.driver.beat()
+        desk.driver.strobe(frame_index)
+    desk.driver.strobe(8 + MAX_UNANSWERED)
+    assert desk.driver.alerts() == ["the strobe of frame 7 was never answered: it may not have been shown"]
 
 
 def test_a_board_counts_as_armed_only_when_its_quiet_after_a_reset_is_over() -> None:

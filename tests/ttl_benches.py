@@ -17,7 +17,7 @@ from rig.ttl.serial_character import SerialCharacter
 from rig.ttl.simulated_board import start_board_process, start_simulated_board
 from tests.firmware.simulated_firmware import NEEDED, is_available
 
-PATIENCE_S = 10.0
+PATIENCE_S = 60.0
 needs_simavr = pytest.mark.skipif(not is_available(), reason=f"the firmware in simavr needs: {NEEDED}")
 
 

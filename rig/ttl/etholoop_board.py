@@ -66,8 +66,15 @@ class EtholoopBoard(EtholoopLink):
         """See PulseGenerator."""
         with self._send_lock:
             self._strobed[self._sequence + 1] = frame_index
-            self._strobed.pop(self._sequence - MAX_UNANSWERED, None)
+            self._give_up_strobes(self._sequence - MAX_UNANSWERED)
             self._send(Kind.STROBE, (), CONTROL_EXPIRY_US)
+
+    def _give_up_strobes(self, until: int) -> None:
+        """Nobody knows whether the frames of strobes that were never answered, up to a sequence, were marked."""
+        while (oldest := next(iter(self._strobed))) <= until:
+            frame_index = self._strobed.pop(oldest, None)  # the reader may have just taken its answer
+            if frame_index is not None:
+                self._ledger.alert(f"the strobe of frame {frame_index} was never answered: it may not have been shown")
 
     def status(self) -> dict[str, int]:
         """What the board says of itself now: the fields of a status report."""

@@ -115,7 +115,9 @@ class HarpBoard(SerialDriver):
             executed_ns = None
             if message.time_us is not None and written_ns is not None:
                 middle_ns = (written_ns + received_ns) // 2
-                add_exchange(self.clock_fit, message.time_us, middle_ns, (received_ns - written_ns) / 2)
+                jump_ns = add_exchange(self.clock_fit, message.time_us, middle_ns, (received_ns - written_ns) / 2)
+                if jump_ns:
+                    self._ledger.alert(f"the board's clock and the host's jumped apart by {jump_ns / 1e6:.1f} ms")
                 executed_ns = to_host_ns(self.clock_fit, message.time_us)
             self._changed.notify_all()
         if sequence == SETTING:

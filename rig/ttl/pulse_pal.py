@@ -19,6 +19,7 @@ BAUD = 115_200
 MENU, GREET, SET, TRIGGER, ABORT, LOOP = 213, 72, 74, 77, 80, 82
 GREETING, TAKEN = 75, 1
 LOWER = bytes([MENU, ABORT, MENU, GREET])
+FIRMWARES = range(20, 1000)  # as a Pulse Pal 2 tells them in its greeting
 TICK_US = 50
 PULSE_PAL = BoardShape(num_channels=4, slot_us=TICK_US, min_width_us=100, max_count=0xFFFF, has_watchdog=False)
 ANSWER_TIMEOUT_S = 0.5
@@ -70,7 +71,7 @@ class PulsePal(SerialDriver):
             raise BoardNotFound(
                 f"what is on {self._port_name} does not answer as a Pulse Pal: another device, or the wrong port"
             )
-        if firmware[0] < 20:
+        if firmware[0] < FIRMWARES.start:
             raise BoardNotFound(f"the Pulse Pal on {self._port_name} is of the first model; only Pulse Pal 2 is driven")
         safe = bytes([MENU, ABORT])
         for channel in range(PULSE_PAL.num_channels):

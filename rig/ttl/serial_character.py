@@ -1,8 +1,8 @@
 """Driver of a lab's own sketch behind a USB serial port: one byte starts one pulse, which the sketch itself times.
 
-The sketch answers nothing, so a command counts as executed when it was written, and says so. Nothing can cut a pulse
-under way. A sketch that waits for an *off* byte is refused: were the host to die between the two bytes, the line would
-stay high.
+The sketch answers nothing, so a command counts as executed when it was sent, and says that it is unconfirmed. Nothing
+can cut a pulse under way. A sketch that waits for an *off* byte is refused: were the host to die between the two bytes,
+the line would stay high.
 """
 
 from online.errors import BoardLost
@@ -11,7 +11,7 @@ from rig.ttl.limits import BoardShape
 from rig.ttl.protocol import BoardInfo, PulseTrain
 from rig.ttl.serial_driver import STOP_TIMEOUT_S, SerialDriver
 
-UNACKNOWLEDGED = "executed as far as is known: this board acknowledges nothing"
+UNACKNOWLEDGED = "sent, unconfirmed: this board acknowledges nothing"
 LATENESS_NS = 20_000_000  # by which a sketch may begin its pulse after the byte was written
 BOOT_S = 2.0  # an Arduino starts anew when its port is opened
 
