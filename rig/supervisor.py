@@ -260,6 +260,8 @@ class Supervisor:
         words = "all lines low (online process ended, driven over the port)"
         self.ending.line_low = words if low else "the board did not answer: its own watchdog holds"
         self.event("command", f"emergency_stop without the online process; {self.ending.line_low}")
+        self.ending.reason = "emergency stop by the operator; the online process did not answer, and was ended"
+        self.ending.failures.append(self.ending.reason)
         return low, self.ending.line_low
 
     # ending ----------------------------------------------------------------------------------------------------

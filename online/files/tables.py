@@ -17,7 +17,9 @@ from online.messages import Message
 MISSING_INT = np.iinfo(np.int64).min
 MISSING_BOOL = 255
 M = TypeVar("M", bound=Message)
-_SHORT, _LONG = "S64", "S480"
+TEXT_BYTES = 480
+"""What a record holds of a text."""
+_SHORT, _LONG = "S64", f"S{TEXT_BYTES}"
 _LONG_FIELDS = frozenset({"detail", "reason", "text"})
 CUT = "…".encode()
 """Stands at the end of a text that did not fit."""

@@ -1,5 +1,6 @@
 """What every screen shares: colours, the way of the stop key, the way out."""
 
+import threading
 from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
@@ -16,12 +17,13 @@ from textual.theme import Theme
 
 from rig.clock import Clock, SystemClock
 from rig.tui.emergency import EmergencyLine, StopResult
-from rig.tui.help_screen import HelpScreen
+from rig.tui.help_screen import STOP_ACTION, HelpScreen
 from rig.tui.palette import DARK, LIGHT, PLAIN, Palette
 from rig.tui.stop_driver import StopKeyDriver
 from rig.tui.stop_record import stop_words
 
 PALETTES = (DARK, LIGHT, PLAIN)
+NO_STOP = "This screen controls no session: use the screen that does, or `etholoop attach`."
 STOP_SHOWN_S, UNCONFIRMED_SHOWN_S = 20.0, 3600.0
 
 
@@ -56,6 +58,10 @@ class Stopped(Message):
         self.result = result
 
 
+class NothingToStop(Message):
+    """The stop key was pressed where it reaches no session."""
+
+
 class EtholoopApp(App[str]):
     """The program in the terminal. `emergency` is set while a session is under this screen's control."""
 
@@ -64,7 +70,7 @@ class EtholoopApp(App[str]):
     VERTICAL_BREAKPOINTS = [(0, "-low"), (32, "-tall"), (50, "-high")]  # noqa: RUF012
     CSS_PATH = Path(__file__).parent / "etholoop.tcss"
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("exclamation_mark,f12", "emergency_stop", "EMERGENCY STOP", priority=True),
+        Binding("exclamation_mark,f12", STOP_ACTION, "EMERGENCY STOP", priority=True),
         Binding("f2", "next_colours", "colours"),
         Binding("question_mark,f1", "show_help", "help", show=False),
     ]
@@ -74,6 +80,8 @@ class EtholoopApp(App[str]):
         self.clock = clock or SystemClock()
         self.context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         self.emergency: EmergencyLine | None = None
+        self._stop_wish, self._closing = threading.Event(), False
+        self._stopper = threading.Thread(target=self._stop_when_wished, daemon=True, name="emergency stop")
         for palette in (DARK, LIGHT):
             self.register_theme(theme_of(palette))
         few_colours = self.console.color_system in (None, "standard", "windows")
@@ -88,10 +96,16 @@ class EtholoopApp(App[str]):
     def on_mount(self) -> None:
         """From now on the stop key is heard by the thread that reads the keyboard."""
         StopKeyDriver.on_stop_key = self.stop_now
+        if not self._stopper.is_alive():  # textual mounts an app once for each of its classes
+            self._stopper.start()
 
     def on_unmount(self) -> None:
         """Let go of every socket."""
         StopKeyDriver.on_stop_key = None
+        self._closing = True
+        self._stop_wish.set()
+        if self._stopper.is_alive():
+            self._stopper.join()
         if self.emergency is not None:
             self.emergency.close()
         self.context.destroy(linger=0)
@@ -126,12 +140,14 @@ class EtholoopApp(App[str]):
     def action_show_help(self) -> None:
         """Explain the screen."""
         if not isinstance(self.screen, ModalScreen):
-            self.push_screen(HelpScreen(self.screen))
+            self.push_screen(HelpScreen(self.screen, self.emergency is not None))
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
         """The commands of the palette: everything that a key of the screen does, and a picture of it."""
         for active in screen.active_bindings.values():
             binding = active.binding
+            if binding.action == STOP_ACTION and self.emergency is None:
+                continue
             if active.enabled and binding.show and binding.description and active.node in (screen, self):
                 action = partial(self.run_action, binding.action, active.node)
                 yield SystemCommand(binding.description, f"key {self.get_key_display(binding)}", action)
@@ -141,14 +157,34 @@ class EtholoopApp(App[str]):
     # emergency stop --------------------------------------------------------------------------------------------
 
     def stop_now(self) -> None:
-        """Stop first, show afterwards. Called in the keyboard's thread, behind no queue."""
+        """Stop first, show afterwards. Called in the keyboard's thread, behind no queue, which it never holds up:
+        a key that is held down, while an answer is overdue, asks once more."""
         if self.emergency is not None:
-            self.post_message(Stopped(self.emergency.fire()))
+            self._stop_wish.set()
+        else:
+            self.post_message(NothingToStop())
+
+    def _stop_when_wished(self) -> None:
+        while self._stop_wish.wait() and not self._closing:
+            self._stop_wish.clear()
+            line = self.emergency
+            if line is not None:
+                self.post_message(Stopped(line.fire()))
 
     def action_emergency_stop(self) -> None:
         """The same where the key came another way (no terminal of ours in front)."""
-        if self.emergency is not None:
-            self.run_worker(self.stop_now, thread=True)
+        self.stop_now()
+
+    def on_nothing_to_stop(self) -> None:
+        """The key was pressed where no session is under this screen's control: that must not pass for a stop."""
+        self.notify(NO_STOP, title="NOTHING WAS STOPPED", severity="error", timeout=STOP_SHOWN_S)
+
+    async def action_quit(self) -> None:
+        """Leave the program, but not a session behind a dialog's back."""
+        if self.emergency is not None and not isinstance(self.screen, StopAware):
+            self.notify("a session runs below: close what lies above it, then q", severity="warning")
+        else:
+            await super().action_quit()
 
     def on_stopped(self, event: Stopped) -> None:
         """Tell every screen that wants to know; where another one lies above, say it over that one, too."""

@@ -92,25 +92,31 @@ class StoppableInput(Input):
 
 
 class OneLine(Dialog):
-    """Asks for one line of text; empty when given up."""
+    """Asks for one line of text of at most `most_bytes`; empty when given up."""
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "give_up", "close")]
 
-    def __init__(self, question: str, hint: str) -> None:
+    def __init__(self, question: str, hint: str, most_bytes: int) -> None:
         super().__init__()
         self._question = question
         self._hint = hint
+        self._most_bytes = most_bytes
 
     def compose(self) -> ComposeResult:
         """Question and input."""
         with Vertical():
             yield question_line(self._question)
             yield StoppableInput(placeholder=self._hint, id="line")
-            yield Static("[b]enter[/b] keep    [b]esc[/b] drop")
+            yield Static("[b]enter[/b] keep    [b]esc[/b] drop", id="keys-of-line")
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
-        """Close with the text."""
-        self.dismiss(event.value.strip())
+        """Close with the text, if it can be kept whole."""
+        text = event.value.strip()
+        over = len(text.encode()) - self._most_bytes
+        if over > 0:
+            self.query_one("#keys-of-line", Static).update(f"[b]too long by {over} letters[/b]: write two notes")
+        else:
+            self.dismiss(text)
 
     def action_give_up(self) -> None:
         """Close without text."""

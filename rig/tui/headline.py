@@ -8,6 +8,7 @@ STATES = {
     "armed": ("ARMED", "badge_good"),
     "disarmed": ("DISARMED", "badge_warn"),
     "paused": ("PAUSED", "badge_info"),
+    "paused, disarmed": ("PAUSED", "badge_warn"),
     "stopped": ("STOPPED", "badge_bad"),
     "unconfirmed": ("STOP ?", "badge_bad"),
     "silent": ("SILENT", "badge_bad"),
@@ -58,11 +59,16 @@ def counts(view: SessionView, by_hand: str) -> Line:
     )
 
 
+def aside_of(view: SessionView) -> str:
+    """What the one word of the state leaves out."""
+    return ", disarmed" if view.state == "paused, disarmed" else ""
+
+
 def headline_small(view: SessionView, width: int, note: str) -> list[Line]:
     """One line: state, block clock, counts; `note` in place of the block while there is one."""
     word, role = STATES[view.state]
     block, left_time = block_words(view)
-    middle: list[Part] = [(f" {word} ", role), ("  ", "text")]
+    middle: list[Part] = [(f" {word}{aside_of(view)} ", role), ("  ", "text")]
     middle += [(note, "strong")] if note else [(f"{block} ", "text"), (left_time, "strong"), (" left", "dim")]
     by_hand = by_hand_words(view)
     counted = counts(view, by_hand)
@@ -76,7 +82,7 @@ def headline_big(view: SessionView, width: int, note: str, scale: int = 1) -> li
     word, badge = STATES[view.state]
     block, left_time = block_words(view)
     fields = [
-        (word, badge.removeprefix("badge_"), ""),
+        (word, badge.removeprefix("badge_"), aside_of(view).removeprefix(", ")),
         (left_time, "strong", f"left in {block}"),
         (str(view.total("pulse")), "pulse", f"▲ pulses{by_hand_words(view)}"),
         (str(view.total("catch")), "catch", "△ catches"),

@@ -13,6 +13,7 @@ from rig.tui.closing import ClosesOnce
 
 ALWAYS = (("F1 ?", "this help"), ("ctrl+p", "all commands, to be searched"))
 KEY_WIDTH = 16
+STOP_ACTION = "emergency_stop"
 
 
 class Helped:
@@ -37,9 +38,9 @@ class HelpScreen(ClosesOnce, ModalScreen[None]):
         Binding("escape,q,question_mark,f1,enter,space", "dismiss", "close", priority=True)
     ]
 
-    def __init__(self, below: Screen[object]) -> None:
+    def __init__(self, below: Screen[object], can_stop: bool) -> None:
         super().__init__()
-        self._keys = keys_of(below)
+        self._keys = keys_of(below, can_stop)
         self._text = below.help_text() if isinstance(below, Helped) else ""
 
     def compose(self) -> ComposeResult:
@@ -56,11 +57,14 @@ def flowing(text: str) -> str:
     return "\n".join(" ".join(paragraph.split("\n")) for paragraph in text.strip().split("\n\n"))
 
 
-def keys_of(screen: Screen[object]) -> list[tuple[str, str]]:
-    """Keys of a screen with their meanings, those of one meaning together; what may not be done now is left out."""
+def keys_of(screen: Screen[object], can_stop: bool) -> list[tuple[str, str]]:
+    """Keys of a screen with their meanings, those of one meaning together; what may not be done now is left out, so
+    that nobody trusts in a stop key that stops nothing."""
     meanings: dict[str, list[str]] = {}
     for active in screen.active_bindings.values():
         binding = active.binding
+        if binding.action == STOP_ACTION and not can_stop:
+            continue
         if active.enabled and binding.show and binding.description and active.node in (screen, screen.app):
             meanings.setdefault(binding.description, []).append(screen.app.get_key_display(binding))
     return [(" ".join(dict.fromkeys(keys)), meaning) for meaning, keys in meanings.items()] + list(ALWAYS)

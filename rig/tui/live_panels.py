@@ -31,6 +31,7 @@ class LivePanels:
         self.alerts = screen.query_one("#alerts", LinesPanel)
         self.keys = screen.query_one("#keys", LinesPanel)
         self.alerts_shown: list[int] = []
+        self.aside = ""
         self._picture: ArenaPicture | None = None
         self._picture_of: tuple[int, ...] = ()
         self._arena_of = (-1, -1)
@@ -44,7 +45,7 @@ class LivePanels:
             self.syllables.show(syllables(self.view, self.syllables.size.width, self.syllables.size.height))
         if tick % 4 == 1:
             self.draw_head()
-            self.keys.show([keys(self.keys.size.width, self._key_words, self.source.words())])
+            self.keys.show([keys(self.keys.size.width, self._key_words, self.aside or self.source.words())])
         elif tick % 4 == 3:
             size = self.side.size
             self.side.show(side(self.view, size.width, size.height, now_ns, self.source.lost))
@@ -53,7 +54,7 @@ class LivePanels:
     def draw_head(self) -> None:
         """Draw state, block clock and counts at once."""
         size = self.head.size
-        note = self.view.ended or self.view.stop.words
+        note = "; ".join(words for words in (self.view.stop.words, self.view.ended) if words)
         if size.height >= 5:
             self.head.show(headline_big(self.view, size.width, note, 2 if size.height >= 7 else 1))
         else:

@@ -117,6 +117,10 @@ class RigApp(EtholoopApp):
 
     # the list --------------------------------------------------------------------------------------------------
 
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """The list opens over the set-up alone."""
+        return action != "browse" or (bool(self.screen_stack) and isinstance(self.screen, SetupScreen))
+
     def action_browse(self) -> None:
         """Open the list of sessions over the set-up."""
         if isinstance(self.screen, SetupScreen):

@@ -11,6 +11,7 @@ from textual.containers import Horizontal
 from textual.screen import Screen
 
 from online.errors import EtholoopError, FileFormatError
+from online.files.tables import TEXT_BYTES
 from online.messages import CommandName
 from rig.control import CONFIRMED
 from rig.tui import help_texts
@@ -47,8 +48,8 @@ class SessionScreen(ClosesOnce, Screen[str], Repaintable, StopAware, Helped):
         Binding("t", "test_pulse", "test pulse"),
         Binding("s", "cards", "syllables"),
         Binding("x", "acknowledge", "acknowledge"),
-        Binding("q,ctrl+c", "leave", "end"),
-        Binding("ctrl+q", "leave", "end", show=False, priority=True),
+        Binding("q,ctrl+c", "leave", "end or leave"),
+        Binding("ctrl+q", "leave", "end or leave", show=False, priority=True),
     ]
     CONTROL_KEYS: ClassVar[tuple[tuple[str, str], ...]] = (
         ("a", "arm/disarm"),
@@ -127,6 +128,11 @@ class SessionScreen(ClosesOnce, Screen[str], Repaintable, StopAware, Helped):
         if self._panels is not None:
             self._panels.draw(self._ticks, self.source.now_ns())
 
+    def _panels_wait(self) -> None:
+        """What ended with a stop or with alerts is read before it goes."""
+        if self._panels is not None:
+            self._panels.aside = "q goes on "
+
     def _draw_head(self) -> None:
         if self._panels is not None:
             self._panels.draw_head()
@@ -148,8 +154,11 @@ class SessionScreen(ClosesOnce, Screen[str], Repaintable, StopAware, Helped):
         last = next((e.detail for e in reversed(self.view.events) if e.source == "supervisor"), "")
         why = last.removeprefix(ENDS)
         self.view.ended = f"{reason}: {why}" if last.startswith(ENDS) and why else reason
+        if self.view.stop.since_ns is None and not self.view.alerts.open:
+            self.set_timer(FAREWELL_S, self.go)
+        else:
+            self._panels_wait()
         self._draw_head()
-        self.set_timer(FAREWELL_S, self.go)
 
     def go(self) -> None:
         """Close this screen, if it still shows."""
@@ -175,18 +184,25 @@ class SessionScreen(ClosesOnce, Screen[str], Repaintable, StopAware, Helped):
         reply = self.commander.send(name, text)
         if reply.ok and name == "arm":
             self.app.call_from_thread(self.view.stop.cleared)
-        elif reply.ok and name == "test_pulse":
-            self.app.call_from_thread(self.notify, reply.detail, title="test pulse")
+        elif reply.ok and name in ("test_pulse", "note"):
+            words = reply.detail if name == "test_pulse" else f"kept: {text}"
+            self.app.call_from_thread(self.notify, words, title=name.replace("_", " "))
         elif not reply.ok:
             words = f"{name}: {reply.detail}"
             self.app.call_from_thread(self.view.alerts.raise_, "command", words, self.source.now_ns())
 
     def action_toggle_armed(self) -> None:
-        """Arm, or disarm; ask before arming over the emergency stop of another screen."""
+        """Arm, or disarm, whichever the session is not; after a stop, arm; ask first where another screen stopped."""
+        status = self.view.status
         if self.view.stop.elsewhere:
             self.ask_to_arm()
-            return
-        self.command("disarm" if self.view.state in ("armed", "paused") else "arm")
+        elif self.view.stop.since_ns is not None:
+            self.command("arm")
+        elif status is None or self.view.state == "silent":
+            words = "arm/disarm: the session says nothing of itself; the stop key works all the same"
+            self.view.alerts.raise_("command", words, self.source.now_ns())
+        else:
+            self.command("disarm" if status.armed else "arm")
 
     @work
     async def ask_to_arm(self) -> None:
@@ -198,7 +214,8 @@ class SessionScreen(ClosesOnce, Screen[str], Repaintable, StopAware, Helped):
 
     def action_toggle_paused(self) -> None:
         """Pause the protocol, or resume it."""
-        self.command("resume" if self.view.state == "paused" else "pause")
+        paused = self.view.status is not None and self.view.status.paused
+        self.command("resume" if paused else "pause")
 
     def action_acknowledge(self) -> None:
         """Acknowledge the alerts that are shown; where there are more, open the list of them."""
@@ -215,7 +232,7 @@ class SessionScreen(ClosesOnce, Screen[str], Repaintable, StopAware, Helped):
     @work
     async def action_note(self) -> None:
         """Ask for a note and have it recorded with its time."""
-        text = await self.app.push_screen_wait(OneLine("Note", "kept in the record with its time"))
+        text = await self.app.push_screen_wait(OneLine("Note", "kept in the record with its time", TEXT_BYTES))
         if text:
             self.command("note", text)
 

@@ -226,7 +226,7 @@ class SessionView:
     @property
     def state(self) -> str:
         """One word: "ended", "waiting" (no status yet), "stopped", "unconfirmed" (a stop without an answer), "silent"
-        (no status for a second), "paused", "armed" or "disarmed"."""
+        (no status for a second), "paused", "paused, disarmed", "armed" or "disarmed"."""
         if self.ended:
             return "ended"
         if self.stop.since_ns is not None:
@@ -236,7 +236,7 @@ class SessionView:
         if self.stale("SessionStatus"):
             return "silent"
         if self.status.paused:
-            return "paused"
+            return "paused" if self.status.armed else "paused, disarmed"
         return "armed" if self.status.armed else "disarmed"
 
     @property

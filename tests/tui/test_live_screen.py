@@ -11,7 +11,7 @@ import pytest
 import zmq
 from textual.containers import Vertical
 from textual.pilot import Pilot
-from textual.widgets import Input
+from textual.widgets import Input, Static
 from textual.widgets._toast import Toast
 
 from rig.clock import ManualClock
@@ -19,6 +19,7 @@ from rig.tui.alerts_screen import AlertsScreen
 from rig.tui.app import EtholoopApp
 from rig.tui.dialogs import Choice, PulseQuestion
 from rig.tui.emergency import EmergencyLine
+from rig.tui.help_screen import HelpScreen
 from rig.tui.live import LiveApp
 from rig.tui.live_feed import LiveFeed
 from rig.tui.widgets import LinesPanel, PicturePanel
@@ -314,7 +315,12 @@ async def test_who_may_only_look_changes_nothing(run_dir: Path) -> None:
     async with rehearsal(run_dir, control=False) as stage:
         await stage.play(3)
         assert "view only" in stage.said("keys")
-        await stage.pilot.press("a", "p", "n", "exclamation_mark", "f12", "enter", "q")
+        await stage.pilot.press("question_mark")
+        await stage.until(lambda: isinstance(stage.app.screen, HelpScreen))
+        assert "EMERGENCY" not in str(stage.app.screen.query_one("#help-keys", Static).render())
+        await stage.pilot.press("escape", "exclamation_mark")
+        await stage.until(lambda: "controls no session" in toasts(stage.app))
+        await stage.pilot.press("a", "p", "n", "f12", "enter", "q")
         await stage.pilot.pause()
         assert stage.rig.commands == []
         assert stage.app.return_value is not None

@@ -63,6 +63,14 @@ def asked(files: RigFiles, name: str) -> Reply:
         context.destroy(linger=0)
 
 
+def see_off(terminal: Terminal) -> None:
+    """Wait until the screen has gone; one that shows a stop or alerts waits for a key."""
+    terminal.until(lambda: terminal.process.poll() is not None or b"q goes on" in terminal.drawn)
+    if terminal.process.poll() is None:
+        terminal.type("q")
+        terminal.until(lambda: terminal.process.poll() is not None)
+
+
 def check_manual_trial(folder: Path, summary: dict[str, Any]) -> None:
     """One trial of no rule, with its receipt; it counts nowhere as the protocol's."""
     with SessionReader(folder) as record:
@@ -100,7 +108,7 @@ def test_keys_reach_the_session_and_a_killed_screen_ends_nothing(
     terminal.type("q")
     terminal.until(lambda: b"End the session?" in terminal.drawn)
     terminal.type("y")
-    terminal.until(lambda: terminal.process.poll() is not None)
+    see_off(terminal)
     terminal.close()
     code, out, err = finish(process)
     assert code == 0, err
@@ -123,9 +131,10 @@ def test_a_hung_online_process_is_cut_off(session: tuple[RigFiles, "subprocess.P
     os.kill(int(online), signal.SIGSTOP)
     terminal.type("!")
     code, out, err = finish(process)
-    terminal.until(lambda: terminal.process.poll() is not None)
+    see_off(terminal)
     terminal.close()
     assert code == 5, err
     summary = json.loads(out)
     assert "all lines low" in summary["ending"]["line"]
+    assert "emergency stop by the operator" in summary["ending"]["reason"]
     assert edges(Path(summary["folder"]))[-1][1] == 0
