@@ -72,7 +72,7 @@ class LivePanels:
             self.arena.label(_heading("arena", "no frame yet", self.arena.size.width), "", "")
             return
         silent_ms = view.silent_ms("Frame", now_ns) or 0.0
-        aside = f"no frame for {silent_ms / 1000:.0f} s" if silent_ms > STALE_MS else ""
+        aside = f"no frame {silent_ms / 1000:.0f} s" if silent_ms > STALE_MS else ""
         self.arena.label(_heading("arena", aside, self.arena.size.width), "0", f"{view.facts.max_height_mm:.0f} mm")
         drawn_of = (view.frame.frame_index, -1 if view.pose is None else view.pose.frame_index)
         if drawn_of == self._arena_of:

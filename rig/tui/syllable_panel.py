@@ -3,7 +3,7 @@
 import numpy as np
 
 from online.messages import RuleStatus
-from rig.tui.lines import Line, Part, bar, fit, history, number, title
+from rig.tui.lines import Line, Part, bar, fit, history, number, title, width_of
 from rig.tui.session_view import SessionView
 
 MARKS = {"pulse": ("▲", "pulse"), "catch": ("△", "catch"), "refused": ("✕", "refused")}
@@ -19,7 +19,7 @@ def syllables(view: SessionView, width: int, height: int) -> list[Line]:
     heard = not view.stale("Syllables")
     words = ("probability now", "last 30 s") if heard else ("nothing heard now", "the last 30 s that were heard")
     heading = f"{'syllable':{4 + name_width + 1}}{words[0]:{bar_width + 7}}{words[1]}"
-    lines: list[Line] = [title(fit(heading, min(len(heading), width)).rstrip(), width)]
+    lines: list[Line] = [headed(heading, leader(view, name_width), width)]
     rows = view.ethogram.leading(height - 2)
     image, first, column_ns = view.ethogram.ribbon(rows, ribbon_width)
     ticks = thresholds_by_syllable(view)
@@ -43,6 +43,23 @@ def syllables(view: SessionView, width: int, height: int) -> list[Line]:
     lines += [((" " * width, "text"),)] * (height - 1 - len(lines))
     lines.append(mark_row(view, width - ribbon_width, ribbon_width, first, column_ns))
     return lines
+
+
+def headed(heading: str, leading: str, width: int) -> Line:
+    """The panel's heading, with the syllable that leads now at the right: it need not be among the rows."""
+    said: Line = ((" now ", "dim"), (leading, "strong"))
+    room = width - width_of(said)
+    return (*title(fit(heading, min(len(heading), room)).rstrip(), room), *said)
+
+
+def leader(view: SessionView, name_width: int) -> str:
+    """Number, name and probability of the syllable that leads now; a dash where that is not known."""
+    newest = view.syllables
+    if newest is None or not newest.has_evidence or not newest.posterior.size or view.stale("Syllables"):
+        return "-"
+    best = int(newest.posterior.argmax())
+    name = fit(view.facts.name(best), min(name_width, len(view.facts.name(best))))
+    return f"{best} {name} {newest.posterior[best]:.2f}".replace("  ", " ")
 
 
 def rule_ticks(view: SessionView, rule: RuleStatus) -> tuple[float, ...]:

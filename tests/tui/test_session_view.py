@@ -532,6 +532,25 @@ def test_the_syllable_panel_shows_names_bars_thresholds_and_pulses(view: Session
     assert {width_of(line) for line in lines} == {100}
 
 
+@pytest.mark.parametrize("width", [80, 120, 200])
+def test_the_syllable_that_leads_now_is_named_though_no_row_is_its_own(view: SessionView, width: int) -> None:
+    for index in range(30):
+        view.take(posterior(index, index % 2, 0.9), None, index)
+    assert len(syllables(view, width, 4)) == 4
+    view.take(posterior(30, 3, 0.9), None, 30)
+    lines = syllables(view, width, 4)
+    assert "rear" not in text(lines[1:])
+    assert text(lines[:1]).endswith(" now 3 rear 0.90")
+    assert {width_of(line) for line in lines} == {width}
+    view.take(posterior(31, 4, 0.9), None, 31)
+    assert text(syllables(view, width, 4)[:1]).endswith(" now 4 0.90")
+    view.take(posterior(32, 4, evidence=False), None, 32)
+    assert text(syllables(view, width, 4)[:1]).endswith(" now -")
+    view.take(posterior(33, 4), None, 33)
+    view.look(2_000 * MS)
+    assert text(syllables(view, width, 4)[:1]).endswith(" now -")
+
+
 def test_rules_show_state_countdown_and_counts(view: SessionView) -> None:
     view.take(status(0, pulses=5, state="refractory"), None, 0)
     shown = text(rules(view, 46))
