@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from offline.arhmm.labelling import Method, decode, label
 from offline.command_line import SEED, gather, progress_bar, repeatable, say
-from offline.dataset import open_dataset
+from offline.dataset import open_dataset, require_model
 from offline.dataset_files import Selection
 from offline.scores import ScoredSession
 from online.decoder import MissingLags
@@ -76,6 +76,7 @@ def command(options: ApplyOptions) -> None:
     bundle = load_bundle(options.model)
     found = open_dataset(options.scores, Selection(bundle.arhmm.num_dims, options.pca))
     sessions = found.sessions
+    require_model(found, bundle, options.model)
     check_outputs({"--out": options.out}, (s.source for s in sessions))
     for complaint in found.complaints:
         say(f"skipped: {complaint}")

@@ -16,7 +16,7 @@ from offline.arhmm.transitions import StickyHDP
 from offline.command_line import KAPPA, SEED, Number, gather, progress_bar, repeatable, say
 from offline.comparison.cross_likelihood import CrossLikelihood, control, cross_likelihood, threshold
 from offline.comparison.families import AR_HMM, FAMILIES, FamilyData, FamilyFit, fit_family
-from offline.dataset import hold_out, open_dataset
+from offline.dataset import common_rate_hz, hold_out, open_dataset
 from offline.dataset_files import Selection
 from offline.training import prepare
 from offline.training_pictures import COLOURS, save_figure
@@ -86,7 +86,7 @@ def command(options: CompareOptions) -> None:
     for complaint in found.complaints:
         say(f"skipped: {complaint}")
     held = hold_out(found.sessions, options.hold_out, options.seed)
-    prepared = prepare(found.sessions, held, options.lags, found.rates_hz[0] if found.rates_hz else 30.0)
+    prepared = prepare(found.sessions, held, options.lags, common_rate_hz(found) or 30.0)
     if prepared.held_out is None:
         raise ConfigError("models are compared on held-out sessions, and none is held out: give two sessions or more")
     data = FamilyData(

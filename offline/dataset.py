@@ -13,8 +13,10 @@ import h5py
 import numpy as np
 
 from offline.dataset_files import INDEX_SUFFIXES, Part, Selection, open_part, parts_of_index
+from offline.pca.components import component_keys
 from offline.scores import ScoredSession
 from online.errors import ConfigError, EtholoopError, FileFormatError
+from online.model import ModelBundle, Projection
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +56,52 @@ def open_dataset(paths: Iterable[Path], selection: Selection) -> DataSet:
     grouped = [replace(s, group=groups.get(s.uuid, s.group)) for s in sessions]
     rates = sorted({part.rate_hz for part in parts if part.rate_hz is not None})
     return DataSet(select(grouped, selection), complaints, rates)
+
+
+def common_rate_hz(found: DataSet) -> float | None:
+    """The frame rate that the files state, None where none does.
+
+    Raises
+    ------
+    ConfigError
+        if they state several, or one that cannot be.
+    """
+    rates = found.rates_hz
+    if not all(1 <= rate <= 1000 for rate in rates):
+        raise ConfigError(f"the scores say that they were recorded at {rates[0]:g} Hz: make them again")
+    if rates and rates[-1] / rates[0] > 1.01:
+        raise ConfigError(f"the scores were recorded at different frame rates ({rates} Hz): take them apart")
+    return rates[0] if rates else None
+
+
+def require_components(sessions: Sequence[ScoredSession], components: Projection, source: Path) -> list[str]:
+    """Uuids of the sessions that do not say which components their scores come from.
+
+    Raises
+    ------
+    ConfigError
+        if one says that they come from others than these, of `source`.
+    """
+    ours = component_keys(components)
+    for session in sessions:
+        if session.component_keys is not None and session.component_keys[: len(ours)] != ours:
+            raise ConfigError(
+                f"the scores of {session.uuid} in {session.source} come from other components than those of {source}: "
+                "score the session again with these, or give those that it was scored with"
+            )
+    return [s.uuid for s in sessions if s.component_keys is None]
+
+
+def require_model(found: DataSet, bundle: ModelBundle, source: Path) -> None:
+    """Raise a ConfigError where the scores are of another frame rate, or of other components, than the model's."""
+    rate = common_rate_hz(found)
+    if rate is not None and abs(rate / bundle.frame_rate_hz - 1) > 0.03:
+        raise ConfigError(
+            f"{source} is a model of {bundle.frame_rate_hz:g} frames a second, the scores have {rate:g}: its syllables "
+            "are not to be found in them"
+        )
+    if bundle.projection is not None:
+        require_components(found.sessions, bundle.projection, source)
 
 
 def available_components(paths: Iterable[Path], wanted: int) -> int:

@@ -19,7 +19,7 @@ import h5py
 import numpy as np
 import yaml
 
-from offline.pca.components import read_components
+from offline.pca.components import component_keys, read_components
 from offline.pca.scoring import score_session, scorer
 from offline.results import extraction_difference, open_results
 from offline.scores import ScoredSession, read_frame_rate, read_scores
@@ -90,10 +90,9 @@ def _of_results(path: Path, selection: Selection) -> Part:
     scores, numbers = score_session(session, scorer(components, extraction))
     rate = session.frame_rate_hz
     rounded = round(rate) if abs(rate - round(rate)) < 0.2 else rate
-    return Part(
-        [ScoredSession(session.uuid, scores.astype(np.float64), path, NO_GROUP, session.subject, numbers)],
-        float(rounded),
-    )
+    keys = component_keys(components)
+    scored = ScoredSession(session.uuid, scores.astype(np.float64), path, NO_GROUP, session.subject, numbers)
+    return Part([replace(scored, component_keys=keys)], float(rounded))
 
 
 def _of_session(path: Path, selection: Selection) -> Part:
@@ -119,7 +118,10 @@ def _of_session(path: Path, selection: Selection) -> Part:
     grid[slots - slots[0]] = scores[:, :wanted]
     phases = max(1, round(_camera_rate_hz(header) / bundle.frame_rate_hz))
     uuid, subject = str(attributes["session"]), str(attributes.get("subject", ""))
-    return Part([ScoredSession(uuid, grid[::phases], path, NO_GROUP, subject)], bundle.frame_rate_hz)
+    keys = None if bundle.projection is None else component_keys(bundle.projection)
+    return Part(
+        [ScoredSession(uuid, grid[::phases], path, NO_GROUP, subject, component_keys=keys)], bundle.frame_rate_hz
+    )
 
 
 def _camera_rate_hz(header: Any) -> float:

@@ -9,7 +9,7 @@ import click
 
 from offline.arhmm.labelling import Method
 from offline.command_line import gather, repeatable, say
-from offline.dataset import open_dataset
+from offline.dataset import open_dataset, require_model
 from offline.dataset_files import Selection
 from offline.model_export import ExportOptions, export_model, write_model, write_scores
 from offline.model_merge import alike, merge, ready
@@ -128,6 +128,7 @@ def merge_command(options: MergeArguments) -> None:
 def _open(model: Path, scores: tuple[Path, ...], pca: Path | None) -> tuple[ModelBundle, list[ScoredSession]]:
     bundle = load_bundle(model)
     found = open_dataset(scores, Selection(bundle.arhmm.num_dims, pca))
+    require_model(found, bundle, model)
     for complaint in found.complaints:
         say(f"skipped: {complaint}")
     return bundle, found.sessions

@@ -119,7 +119,8 @@ def write_model(path: Path, contents: dict[str, Any]) -> None:
 def write_scores(path: Path, sessions: Sequence[ScoredSession], frame_rate_hz: float) -> None:
     """Write the labelled scores as `pca_scores.h5`."""
     with whole_hdf5(path) as file:
-        writer = ScoresWriter(file, frame_rate_hz)
+        known = {s.component_keys for s in sessions}
+        writer = ScoresWriter(file, frame_rate_hz, (known.pop() or ()) if len(known) == 1 else ())
         for session in sessions:
             writer.add(session.uuid, session.scores.astype(np.float32), frame_numbers_of(session))
             if session.subject:

@@ -13,7 +13,7 @@ from rich.progress import Progress
 
 from offline.command_line import SEED, Number, gather, progress_bar, say
 from offline.dataset import hold_out
-from offline.pca.components import Components, projection_of, write_components
+from offline.pca.components import Components, component_keys, projection_of, write_components
 from offline.pca.learning import Learning, learn
 from offline.pca.scoring import score_session, scorer
 from offline.results import Results, extraction_difference, open_all
@@ -25,7 +25,7 @@ from online.errors import ConfigError, EtholoopError
 from online.files.outputs import check_outputs, require_room
 from online.files.whole_file import whole_file
 from online.frame_grid import SlotRule
-from online.model import ExtractionSettings, PixelFilter
+from online.model import ExtractionSettings, PixelFilter, Projection
 
 PIXEL_FILTER = PixelFilter(blur_sigma_y_px=1.5)
 """As moseq2-pca filters in effect: the second sigma of its yaml never reaches the blur."""
@@ -97,8 +97,7 @@ def command(options: PcaOptions) -> None:
     with open_workers(options.workers, options.scheduler) as workers, progress_bar(silent=options.as_json) as bar:
         found, filled_in = _learn(learned, options.components, bar, workers)
         write_components(options.out, found, PIXEL_FILTER, extraction, [s.path for s in learned], filled_in)
-        state = scorer(projection_of(found, PIXEL_FILTER), extraction)
-        _write_scores(options.scores, (sessions, held), rate, state, (bar, workers))
+        _write_scores(options.scores, (sessions, held), rate, projection_of(found, PIXEL_FILTER), (bar, workers))
         draw_components(options.out.with_suffix(".png"), found.components, found.explained_variance_ratio)
     share = found.explained_variance_ratio
     if options.as_json:
@@ -113,7 +112,7 @@ def _write_scores(
     path: Path,
     sessions: tuple[list[Results], list[str]],
     rate: float,
-    state: projection.ProjectionState,
+    components: Projection,
     means: tuple[Progress, Workers],
 ) -> None:
     """Score every session, the held-out ones (second of `sessions`, uuids) marked as such."""
@@ -121,7 +120,8 @@ def _write_scores(
     bar, workers = means
     task = bar.add_task("scores", total=sum(s.num_frames for s in every), note="")
     with whole_file(path) as temporary, h5py.File(temporary, "w") as scored:
-        writer = ScoresWriter(scored, rate)
+        writer = ScoresWriter(scored, rate, component_keys(components))
+        state = scorer(components, every[0].extraction)
         for session, scores in zip(every, workers.map(_score, state, every), strict=True):
             if isinstance(scores, EtholoopError):
                 raise scores

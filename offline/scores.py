@@ -2,7 +2,8 @@
 
 Layout (moseq2-pca): `/scores/<uuid>` (T, C) float32, NaN rows at dropped frames; `/scores_idx/<uuid>` (T,) float32, the
 frame number of each row or NaN; `/metadata/<uuid>/...` about the acquisition. Ours also note on `/scores/<uuid>`
-whether the components were learned from that session as well.
+whether the components were learned from that session as well, and at the root the frame rate
+and a hash of each component.
 """
 
 import hashlib
@@ -19,6 +20,7 @@ from online.errors import FileFormatError
 Array = NDArray[np.float64]
 
 IN_COMPONENTS = "in_components"
+COMPONENT_KEYS = "component_keys"
 MOST_SPREADS = 1e4
 """How many median deviations from the median a score may lie: far more than any mouse, far less than damaged bytes."""
 
@@ -26,8 +28,8 @@ MOST_SPREADS = 1e4
 @dataclass(frozen=True, slots=True)
 class ScoredSession:
     """Scores (T, C) of one session, NaN rows where frames were dropped; its group, its subject (empty where unknown),
-    the frame number (T,) of each row, NaN at dropped frames, and whether the components were learned from this session
-    as well (each None where unknown)."""
+    the frame number (T,) of each row, NaN at dropped frames, whether the components were learned from this session as
+    well, and the `component_keys` of (at least) the components (each None where unknown)."""
 
     uuid: str
     scores: Array
@@ -36,6 +38,7 @@ class ScoredSession:
     subject: str = ""
     frame_numbers: NDArray[np.float32] | None = None
     in_components: bool | None = None
+    component_keys: tuple[str, ...] | None = None
 
 
 def sha256(path: Path) -> str:
@@ -68,11 +71,13 @@ def read_scores(path: Path, num_components: int | None = None) -> list[ScoredSes
             group = file.get("scores")
             if not isinstance(group, h5py.Group) or not len(group):
                 raise FileFormatError(f"{path}: no scores in this file; make it with 'etholoop pca ... --scores'")
+            keys = file.attrs.get(COMPONENT_KEYS)
             return [
                 replace(
                     _read_one(path, uuid, group[uuid], num_components),
                     subject=_subject(file, uuid),
                     frame_numbers=_frame_numbers(file, uuid, len(group[uuid])),
+                    component_keys=tuple(keys.split()) if isinstance(keys, str) else None,
                 )
                 for uuid in sorted(group)
             ]
@@ -83,6 +88,8 @@ def read_scores(path: Path, num_components: int | None = None) -> list[ScoredSes
 def _read_one(path: Path, uuid: str, data: h5py.Dataset, num_components: int | None) -> ScoredSession:
     if not isinstance(data, h5py.Dataset) or data.ndim != 2:
         raise FileFormatError(f"{path}: scores/{uuid} is not a table of frames by components")
+    if data.dtype.kind not in "fiu":
+        raise FileFormatError(f"{path}: scores/{uuid} holds {data.dtype}, not real numbers")
     wanted = data.shape[1] if num_components is None else num_components
     if data.shape[1] < wanted:
         raise FileFormatError(f"{path}: scores/{uuid} has {data.shape[1]} components, {wanted} are needed (--pcs)")
@@ -110,15 +117,20 @@ def read_frame_rate(path: Path) -> float | None:
     """Frame rate noted in a scores file, None where it is not."""
     with h5py.File(path) as file:
         value = file.attrs.get("frame_rate_hz")
+    try:
         return None if value is None else float(value)
+    except (TypeError, ValueError) as error:
+        raise FileFormatError(f"{path}: its frame_rate_hz is no number ({value!r})") from error
 
 
 class ScoresWriter:
     """Writes the sessions of an open `pca_scores.h5`."""
 
-    def __init__(self, file: h5py.File, frame_rate_hz: float) -> None:
+    def __init__(self, file: h5py.File, frame_rate_hz: float, component_keys: tuple[str, ...] = ()) -> None:
         self._file = file
         self._file.attrs["frame_rate_hz"] = frame_rate_hz
+        if component_keys:
+            self._file.attrs[COMPONENT_KEYS] = " ".join(component_keys)
 
     def add(
         self,

@@ -9,7 +9,7 @@ from offline.arhmm.fit import Fit, fit
 from offline.arhmm.gibbs import Settings
 from offline.arhmm.transitions import StickyHDP
 from offline.command_line import FRAME_RATE, KAPPA, SEED, Number, gather, progress_bar, repeatable, say
-from offline.dataset import DataSet, available_components, hold_out, open_dataset
+from offline.dataset import DataSet, available_components, common_rate_hz, hold_out, open_dataset, require_components
 from offline.dataset_files import Selection
 from offline.pca.components import read_components
 from offline.scores import ScoredSession
@@ -78,7 +78,8 @@ def command(options: TrainOptions) -> None:
 
     SCORES are any mix of pca_scores.h5, moseq2-index.yaml, results_00.h5 (with --pca) and Etholoop sessions. A sticky
     HDP-AR-HMM is fitted by Gibbs sampling; the bundle holds posterior means over the last sweeps. Held-out sessions
-    take part in nothing but the judgement; the bundle names them ('etholoop model info'). A picture of the convergence
+    judge the model and say what is usual (novelty), and take part in nothing else; the bundle names them ('etholoop
+    model info'). A picture of the convergence
     (PNG) is left beside the model.
 
     --scan tries each --scan-kappa with each of the restarts, then the other settings at the kappa chosen, and keeps the
@@ -91,9 +92,12 @@ def command(options: TrainOptions) -> None:
     wanted = max((options.pcs, *(options.scan_pcs if options.scan else ())))
     count = available_components(options.scores, wanted) if options.scan_pcs else wanted
     selection = Selection(count, options.pca, options.group, options.subject, options.share, options.seed)
-    if options.pca is not None:
-        read_components(options.pca, count)
+    components = None if options.pca is None else read_components(options.pca, count)[1]
     found = open_dataset(options.scores, selection)
+    if components is not None and options.pca is not None:
+        unknown = require_components(found.sessions, components, options.pca)
+        if unknown:
+            say(f"not known of {len(unknown)} session(s): whether their scores come from {options.pca}")
     for complaint in found.complaints:
         say(f"skipped: {complaint}")
     held = hold_out(found.sessions, options.hold_out, options.seed, options.hold_out_by)
@@ -147,12 +151,7 @@ def _say_held_out(sessions: list[ScoredSession], held: list[str]) -> None:
 def _frame_rate(options: TrainOptions, found: DataSet) -> float:
     if options.frame_rate is not None:
         return options.frame_rate
-    rates = found.rates_hz
-    if rates and rates[-1] / rates[0] > 1.01:
-        raise ConfigError(f"the scores were recorded at different frame rates ({rates} Hz): train them apart")
-    if not rates:
+    rate = common_rate_hz(found)
+    if rate is None:
         say("the scores do not say their frame rate: 30 Hz assumed (--frame-rate)")
-    rate = rates[0] if rates else 30.0
-    if not FRAME_RATE.contains(rate):
-        raise ConfigError(f"the scores say that they were recorded at {rate} Hz: say it with --frame-rate")
-    return rate
+    return 30.0 if rate is None else rate

@@ -58,7 +58,7 @@ def prepare(
     frame_rate_hz: float,
     groups: Sequence[str] = (),
 ) -> Prepared:
-    """Whiten by the training sessions alone; sessions whose uuid is in `held` take part in nothing.
+    """Whiten by the training sessions alone; sessions whose uuid is in `held` judge, and calibrate novelty.
 
     `groups`: names of the groups that are to have transitions of their own.
     """

@@ -4,7 +4,8 @@ Layout (moseq2-pca): components (C, H * W), singular_values, explained_variance,
 float32; the yaml beside it holds the filter's parameters. Ours adds the extraction's settings to the yaml.
 """
 
-from dataclasses import asdict, dataclass
+import hashlib
+from dataclasses import asdict, astuple, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -94,6 +95,13 @@ def projection_of(found: Components, pixel_filter: PixelFilter) -> Projection:
     """What projects crops, and fills in hidden pixels, by these components: in the precision of the file."""
     statistics = statistics_of(found.mean, found.components, found.explained_variance)
     return Projection(found.components.astype(np.float32), None, pixel_filter, statistics)
+
+
+def component_keys(components: Projection) -> tuple[str, ...]:
+    """A hash for each component, of its values and of the filter before it: scores of equal keys mean the same."""
+    filtered = repr(astuple(components.pixel_filter)).encode()
+    rows = np.ascontiguousarray(components.components, "<f4")
+    return tuple(hashlib.sha256(filtered + row.tobytes()).hexdigest()[:16] for row in rows)
 
 
 def write_components(
