@@ -46,7 +46,9 @@ class EngineState:
 
     __slots__ = (
         "_arm",
+        "_array",
         "_sums",
+        "_view",
         "as_lists",
         "clock",
         "evidence",
@@ -75,6 +77,8 @@ class EngineState:
         limits = PulseLimits(protocol.limits, {output.channel for output in protocol.trains.values()})
         self.gate = Gate(limits, deadline_ns)
         self._sums = setting.sums
+        self._array: Vector | None = None
+        self._view: Sequence[float] = ()
         self.rules: list[LiveRule] = sorted(build_rules(setting), key=lambda live: -live.rule.priority)
         self.sealed = is_sealed(protocol)
         self.as_lists = any(isinstance(rule, OwnRule) for rule in protocol.rules)
@@ -100,9 +104,12 @@ class EngineState:
         self.gate.block = "" if block is None else block.name
 
     def row(self, posterior: Vector) -> Sequence[float]:
-        """The numbers of a posterior."""
+        """The numbers of a posterior. A decoder that fills one array at every frame is read through one view of it."""
+        if posterior is self._array:
+            return self._view
         view = posterior.data
         if view.format == NATIVE_DOUBLE and not self.as_lists:
+            self._array, self._view = posterior, view
             return view
         numbers: list[float] = posterior.tolist()
         return numbers

@@ -18,7 +18,7 @@ class Evidence:
 
     filtered (K,): P(syllable now | all frames until now). `further`: one (K,) row for each kind that
     `EngineState.requests` lists beyond the filtered one, in that order; a row of NaN where that kind knows nothing
-    yet. `novelty`: how unlike anything in training the frame is, NaN where unknown. The engine keeps no reference.
+    yet. `novelty`: how unlike anything in training the frame is, NaN where unknown. `step` alone reads them.
     """
 
     filtered: Vector

@@ -1,9 +1,11 @@
 """The engine: bouts, dwell, refusals, blocks, priorities, and what a screen is told."""
 
+import numpy as np
 import pytest
 
 from online.errors import ConfigError
 from protocols.engine import status, step
+from protocols.trial import Evidence
 from protocols.why import Why, in_words
 from tests.protocols.helpers import FRAME_NS, HEAD, RULE, START_NS, Feed, engine, evidence, frames_of, run
 
@@ -192,6 +194,20 @@ def test_each_cause_comes_with_the_values_that_decided(cause: str) -> None:
     words = in_words(Why(*miss[3:]), state.rules[0].rule)
     assert "nan" not in words
     assert "{" not in words
+
+
+def test_an_array_that_is_filled_anew_and_one_that_is_new_are_read_alike() -> None:
+    kinds = {"one": np.float64, "foreign": np.dtype(">f8")}
+    told = {name: engine(HEAD + RULE.replace("= 200", "= 0")) for name in (*kinds, "many")}
+    arrays = {name: np.zeros(3, kind) for name, kind in kinds.items()}
+    for i, p in enumerate((0.1, 0.9, 0.1, 0.7, 0.95, 0.1)):
+        time_ns, decisions = START_NS + i * FRAME_NS, []
+        for name, state in told.items():
+            array = arrays.get(name, np.zeros(3))
+            array[:] = (1 - p) / 2, p, (1 - p) / 2
+            decisions.append([*step(state, Evidence(array), None, time_ns, time_ns, True, False), *state.near])
+        assert decisions[0] == decisions[1] == decisions[2]
+        assert len(decisions[0]) == (p > 0.5)
 
 
 def test_the_screen_is_told_each_rules_state() -> None:
