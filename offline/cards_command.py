@@ -93,9 +93,12 @@ def read_source(path: Path, labels: Path | None, model_sha256: str) -> Source:
     results = open_results(path)
     with h5py.File(labels) as file:
         found = file.get(f"labels/{results.uuid}")
-        if found is None or len(found) != results.num_frames:
-            raise FileFormatError(f"{labels}: no labels of session {results.uuid} ({path}), or of another length")
-        known = np.asarray(found[:], np.int64)
+        known = np.zeros(0, np.int64) if found is None else np.asarray(found[:], np.int64)
+    slots = open_results(path, "floor").slots
+    if len(known) != results.num_frames and len(known) == slots[-1] + 1:  # scores of moseq2: a row a slot
+        known = known[slots]
+    if len(known) != results.num_frames:
+        raise FileFormatError(f"{labels}: no labels of session {results.uuid} ({path}), or of another length")
     with h5py.File(path) as file:
         speed, height = (_scalar(file, name, results.num_frames) for name in (SPEED, HEIGHT))
     return Source(LabelledFrames(known, speed * results.frame_rate_hz, height), path, "frames", np.arange(len(known)))

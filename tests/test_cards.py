@@ -8,6 +8,7 @@ import pytest
 from click.testing import CliRunner
 
 from offline.cards_command import command
+from offline.results import open_results
 from online.cards import Card, Clip, LabelledFrames, measure, typical, whole_bouts
 from online.errors import ConfigError, FileFormatError
 from online.files.bundle import bundle_sha256, save_bundle
@@ -97,6 +98,24 @@ def test_the_command_gathers_from_extracted_results(tmp_path: Path) -> None:
     assert clip.crops[clip.end - 1, 0, 0] == 20
     missing = CliRunner().invoke(command, [str(model), str(results)])
     assert isinstance(missing.exception, ConfigError)
+
+
+def test_labels_of_published_scores_lie_on_slots(tmp_path: Path) -> None:
+    model = tmp_path / "tiny.model.h5"
+    save_bundle(model, tiny_model(RATE_HZ))
+    labels = [0] * 15 + [1] * 6 + [0] * 15
+    results = results_file(tmp_path / "results_00.h5", labels)
+    with h5py.File(results, "r+") as file:  # two slots are dropped within the first bout
+        file["timestamps"][5:] += 2 * 1000 / RATE_HZ
+    slots = open_results(results, "floor").slots
+    assert slots[-1] > len(labels) - 1
+    with h5py.File(tmp_path / "labels.h5", "w") as file:
+        file["labels/uuid-1"] = np.full(slots[-1] + 1, -5, np.int16)
+        file["labels/uuid-1"][slots] = labels
+    run = CliRunner().invoke(command, [str(model), str(results), "--labels", str(tmp_path / "labels.h5")])
+    assert run.exit_code == 0, run.output
+    (clip,) = load_cards(cards_path(model)).cards[1].clips
+    assert (clip.crops[clip.onset : clip.end, 0, 0] == np.arange(15, 21)).all()
 
 
 def test_the_command_gathers_from_sessions_of_the_same_model_alone(tmp_path: Path) -> None:

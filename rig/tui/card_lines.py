@@ -51,7 +51,7 @@ def numbers(syllable: int, name: str, card: Card | None, width: int) -> list[Lin
         ("duration", number(middle, 6, 0), f" ms{spread_words}"),
         ("speed", number(card.speed_mm_s, 6, 0), " mm/s"),
         ("height", number(card.height_mm, 6, 0), " mm"),
-        ("usage", number(100 * card.usage, 6, 1), f" % of frames, {card.bouts} whole bouts"),
+        ("usage", number(100 * card.usage, 6, 1), f" % of frames, {card.bouts} bouts"),
     )
     measured: list[Line] = [((f"{what:<10}", "dim"), (value, "strong"), (unit, "text")) for what, value, unit in rows]
     return [title("card", width), head, *measured]
