@@ -26,6 +26,7 @@ from offline.moseq_pca import (
     read_scores,
     read_statistics,
 )
+from offline.results import read_extraction
 from offline.scores import session_key, session_sha256
 from online.emission import log_likelihoods, whiten
 from online.errors import ConfigError
@@ -80,7 +81,7 @@ def import_model(files: MoseqFiles, options: ImportOptions) -> ModelBundle:
     evidence = [session_log_evidence(arhmm, whitening, scores[uuid]) for uuid in model.labels]
     return ModelBundle(
         frame_rate_hz=_frame_rate(options, results),
-        extraction=_extraction(options, results, projection),
+        extraction=_extraction(options, results, files.results, projection),
         projection=projection,
         whitening=whitening,
         arhmm=arhmm,
@@ -201,7 +202,9 @@ def _frame_rate(options: ImportOptions, results: Results | None) -> float:
     return options.frame_rate_hz
 
 
-def _extraction(options: ImportOptions, results: Results | None, projection: Projection) -> ExtractionSettings:
+def _extraction(
+    options: ImportOptions, results: Results | None, path: Path | None, projection: Projection
+) -> ExtractionSettings:
     mm_per_px = options.mm_per_px
     if mm_per_px is None:
         if results is None:
@@ -210,11 +213,6 @@ def _extraction(options: ImportOptions, results: Results | None, projection: Pro
             raise ConfigError(f"{results.sensor_shape_px} is no Kinect v2 image: give --mm-per-pixel in true mm")
         mm_per_px = float(results.true_depth_mm / KINECT_V2_FOCAL_PX)
     crop_size_px = round(projection.components.shape[1] ** 0.5)
-    if results is None:
+    if path is None:
         return ExtractionSettings(mm_per_crop_pixel=mm_per_px, crop_size_px=crop_size_px)
-    return ExtractionSettings(
-        mm_per_crop_pixel=mm_per_px,
-        crop_size_px=crop_size_px,
-        min_height_mm=float(results.parameters["min_height"]),
-        max_height_mm=float(results.parameters["max_height"]),
-    )
+    return read_extraction(path, crop_size_px, mm_per_px)

@@ -6,7 +6,6 @@ therefore not read but tested: the candidate that reproduces the given scores fr
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import h5py
 import numpy as np
@@ -42,7 +41,6 @@ class Results:
     true_depth_mm: float
     sensor_shape_px: tuple[int, int]
     frame_rate_hz: float | None
-    parameters: dict[str, Any]
 
 
 def read_components(path: Path, num_dims: int) -> NDArray[np.float32]:
@@ -83,14 +81,12 @@ def read_results(path: Path) -> Results:
         with h5py.File(path, "r") as file:
             extraction = file["metadata/extraction"]
             times_ms = file["timestamps"][()] if "timestamps" in file else None
-            parameters = {name: item[()] for name, item in extraction["parameters"].items() if item.shape is not None}
             return Results(
                 uuid=file["metadata/uuid"][()].decode(),
                 frames=file["frames"][()],
                 true_depth_mm=float(extraction["true_depth"][()]),
                 sensor_shape_px=extraction["roi"].shape,
                 frame_rate_hz=None if times_ms is None else 1000 / float(np.median(np.diff(times_ms))),
-                parameters=parameters,
             )
     except (OSError, KeyError, ValueError, AttributeError) as error:
         raise FileFormatError(f"{path}: no readable results_00.h5: {error}") from error

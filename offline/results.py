@@ -173,6 +173,21 @@ def _timing(path: Path, file: h5py.File, num_frames: int, rule: SlotRule) -> tup
     return rate_hz, slots
 
 
+def read_extraction(path: Path, crop_size_px: int, mm_per_crop_pixel: float) -> ExtractionSettings:
+    """How the crops of a results file were made.
+
+    Raises
+    ------
+    FileFormatError
+        if it is not HDF5, or says something that cannot be.
+    """
+    try:
+        with h5py.File(path) as file:
+            return _extraction(path, file, crop_size_px, mm_per_crop_pixel)
+    except OSError as error:
+        raise FileFormatError(f"{path}: cannot be read as HDF5 ({error})") from error
+
+
 def _extraction(path: Path, file: h5py.File, crop_size_px: int, mm_per_crop_pixel: float | None) -> ExtractionSettings:
     parameters = "metadata/extraction/parameters/"
     default = ExtractionSettings(mm_per_crop_pixel=1.0)

@@ -125,6 +125,7 @@ def write_results(path: Path, frames: Any) -> None:
             "metadata/extraction/roi": np.ones((424, 512), bool),
             "metadata/extraction/parameters/min_height": 10,
             "metadata/extraction/parameters/max_height": 90,
+            "metadata/extraction/parameters/tail_filter_size": [9, 9],
         },
     )
 
@@ -156,6 +157,7 @@ def test_the_model_comes_through_unchanged(folder: Folder) -> None:
     assert bundle.extraction is not None
     assert bundle.extraction.mm_per_crop_pixel == pytest.approx(673.5 / 361.56, rel=1e-3)
     assert bundle.extraction.max_height_mm == 90
+    assert bundle.extraction.opening_diameter_px == 9
     assert bundle.provenance.transition_source == "estimated from labels"
     assert bundle.provenance.pseudo_count == 1
     assert "(100.0 %)" in bundle.provenance.notes
