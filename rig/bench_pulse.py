@@ -1,6 +1,7 @@
 """A test pulse while no session runs: the board is opened for it, limited, pulsed once, and let go with lines low."""
 
 import json
+import threading
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,15 +21,34 @@ EXPIRES_IN_US = 100_000
 RECORD = "manual_pulses.jsonl"
 ANSWER_NS = 300_000_000
 STEP_NS = 2_000_000
+STOPPED = "stopped by the operator"
 
 
-def bench_pulse(rig: RigConfig, protocol: Protocol, output: Output, clock: Clock, folder: Path) -> PulseReceipt:
+class StopWish:
+    """An emergency stop while a train runs: wished by one thread, carried out by the one that owns the board."""
+
+    def __init__(self) -> None:
+        self.wished = threading.Event()
+        self.answered = threading.Event()
+        self.confirmed_ns: int | None = None
+
+    def carry_out(self, board: PulseGenerator) -> None:
+        """All lines low; the board's confirmation is kept, or BoardLost raised."""
+        try:
+            self.confirmed_ns = board.stop()
+        finally:
+            self.answered.set()
+
+
+def bench_pulse(
+    rig: RigConfig, protocol: Protocol, output: Output, clock: Clock, folder: Path, stop: StopWish | None = None
+) -> PulseReceipt:
     """One train of `output` within the protocol's limits; a line is added to `folder`/manual_pulses.jsonl.
 
     Raises
     ------
     BoardError
-        if there is no board, it refuses, or it does not answer; a refusal is recorded too.
+        if there is no board, it refuses, it does not answer, or the train was cut short; what came is recorded too.
     """
     config, simulated = prepare_board(rig.board, folder / "manual-pins.csv")
     try:
@@ -36,7 +56,7 @@ def bench_pulse(rig: RigConfig, protocol: Protocol, output: Output, clock: Clock
         try:
             board.open()
             board.configure(board_limits(protocol))
-            receipt = _pulse(board, output, clock)
+            receipt = _pulse(board, output, clock, stop or StopWish())
         finally:
             board.close()
     finally:
@@ -46,10 +66,12 @@ def bench_pulse(rig: RigConfig, protocol: Protocol, output: Output, clock: Clock
     _record(folder / RECORD, output, config.port, receipt)
     if receipt.outcome != "executed":
         raise BoardRefused(f"the test pulse was {receipt.outcome}: {receipt.reason}")
+    if receipt.reason:
+        raise BoardRefused(f"the train of the test pulse was cut short: {receipt.reason}")
     return receipt
 
 
-def _pulse(board: PulseGenerator, output: Output, clock: Clock) -> PulseReceipt:
+def _pulse(board: PulseGenerator, output: Output, clock: Clock, stop: StopWish) -> PulseReceipt:
     train = PulseTrain(**asdict(train_of(output)))
     heartbeat = Heartbeat(board.beat, lambda: True)
     heartbeat.start()
@@ -64,10 +86,14 @@ def _pulse(board: PulseGenerator, output: Output, clock: Clock) -> PulseReceipt:
         while clock.now_ns() < ends_ns or (found is None and clock.now_ns() < ends_ns + ANSWER_NS):
             heartbeat.check()
             found = next((r for r in board.receipts() if r.command_sequence == sequence), found)
+            if stop.wished.is_set() and not stop.answered.is_set():
+                stop.carry_out(board)
+                ends_ns = clock.now_ns()
             clock.sleep_until_ns(clock.now_ns() + STEP_NS)
         if found is None:
             raise BoardLost("the board did not answer the test pulse: look at its cable")
-        return found
+        cut = [STOPPED] if stop.answered.is_set() else [a for a in board.alerts() if "disarmed" in a]
+        return found.replace(reason="; ".join([found.reason, *cut]).strip("; "))
     finally:
         heartbeat.stop()
 

@@ -16,7 +16,7 @@ from textual.screen import ModalScreen, Screen
 from textual.theme import Theme
 
 from rig.clock import Clock, SystemClock
-from rig.tui.emergency import EmergencyLine, StopResult
+from rig.tui.emergency import BenchStop, EmergencyLine, StopResult
 from rig.tui.help_screen import STOP_ACTION, HelpScreen
 from rig.tui.palette import DARK, LIGHT, PLAIN, Palette
 from rig.tui.stop_driver import StopKeyDriver
@@ -80,6 +80,7 @@ class EtholoopApp(App[str]):
         self.clock = clock or SystemClock()
         self.context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         self.emergency: EmergencyLine | None = None
+        self.bench_stop: BenchStop | None = None
         self._stop_wish, self._closing = threading.Event(), False
         self._stopper = threading.Thread(target=self._stop_when_wished, daemon=True, name="emergency stop")
         for palette in (DARK, LIGHT):
@@ -159,7 +160,7 @@ class EtholoopApp(App[str]):
     def stop_now(self) -> None:
         """Stop first, show afterwards. Called in the keyboard's thread, behind no queue, which it never holds up:
         a key that is held down, while an answer is overdue, asks once more."""
-        if self.emergency is not None:
+        if self.emergency is not None or self.bench_stop is not None:
             self._stop_wish.set()
         else:
             self.post_message(NothingToStop())
@@ -167,7 +168,7 @@ class EtholoopApp(App[str]):
     def _stop_when_wished(self) -> None:
         while self._stop_wish.wait() and not self._closing:
             self._stop_wish.clear()
-            line = self.emergency
+            line = self.emergency or self.bench_stop
             if line is not None:
                 self.post_message(Stopped(line.fire()))
 

@@ -12,11 +12,13 @@ from pathlib import Path
 import zmq
 
 from online.messages import Command, MessageError, Reply, decode
+from rig.bench_pulse import StopWish
 from rig.clock import Clock
 from rig.services import control_address
 
 ONLINE_TIMEOUT_MS = 100
 SUPERVISOR_TIMEOUT_MS = 1500
+BENCH_TIMEOUT_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +28,24 @@ class StopResult:
     confirmed: bool
     detail: str
     low_ms: float
+
+
+class BenchStop(StopWish):
+    """Stops a test pulse of the set-up, whose board this program holds itself."""
+
+    def __init__(self, clock: Clock) -> None:
+        super().__init__()
+        self._clock = clock
+
+    def fire(self) -> StopResult:
+        """Drive all lines low; returns what is known of it."""
+        pressed_ns = self._clock.now_ns()
+        self.wished.set()
+        answered = self.answered.wait(BENCH_TIMEOUT_S)
+        if answered and self.confirmed_ns is not None:
+            return StopResult(True, "all lines low", max(0, self.confirmed_ns - pressed_ns) / 1e6)
+        words = "the board did not confirm" if answered else "the board was not reached in time"
+        return StopResult(False, words, (self._clock.now_ns() - pressed_ns) / 1e6)
 
 
 class EmergencyLine:

@@ -28,6 +28,7 @@ from rig.tui.checks import Check, Known, may_start
 from rig.tui.closing import ClosesOnce
 from rig.tui.depth_picture import ArenaPicture, fit_window
 from rig.tui.dialogs import PulseQuestion, StoppableInput
+from rig.tui.emergency import BenchStop
 from rig.tui.foot import KeyWords, keys
 from rig.tui.help_screen import Helped
 from rig.tui.palette import Palette
@@ -223,11 +224,14 @@ class SetupScreen(ClosesOnce, Screen[SessionRequest], Repaintable, Helped):
         try:
             with self._board_lock:
                 out.mkdir(parents=True, exist_ok=True)
-                bench_pulse(rig, protocol, protocol.output(name), self.app.clock, out)
+                self.app.bench_stop = BenchStop(self.app.clock)
+                bench_pulse(rig, protocol, protocol.output(name), self.app.clock, out, self.app.bench_stop)
         except (EtholoopError, OSError) as error:
             self.app.call_from_thread(self.notify, str(error), severity="error")
         else:
             self.app.call_from_thread(self.notify, f"{name} pulsed: the board confirmed it")
+        finally:
+            self.app.bench_stop = None
 
     def _board_checked(self, judged: Check) -> None:
         if self._judged_board:

@@ -57,7 +57,7 @@ async def live(folder: Path, keep: Keep) -> None:
         await played(stage)
         await stage.pilot.press("exclamation_mark")
         await stage.until(lambda: stage.view.state == "stopped")
-        stage.view.on_stop(True, "all lines low", 2.8, stage.clock.now_ns())
+        stage.view.stop.pressed(True, "all lines low", 2.8, stage.clock.now_ns())
         await stage.settle()
         keep(stage.app, "stopped")
         await stage.pilot.press("question_mark")

@@ -4,7 +4,10 @@ from pathlib import Path
 
 from textual.widgets import Input, Static
 
+from rig.clock import ManualClock
+from rig.tui.app import EtholoopApp
 from rig.tui.dialogs import OneLine
+from rig.tui.emergency import BenchStop
 from rig.tui.help_screen import HelpScreen
 from tests.tui.test_live_screen import rehearsal, run_dir, toasts
 
@@ -80,3 +83,19 @@ async def test_ctrl_q_leaves_no_session_behind_a_question(run_dir: Path) -> None
         await stage.pilot.press("ctrl+q")
         await stage.until(lambda: "a session runs below" in toasts(stage.app))
         assert isinstance(stage.app.screen, OneLine)
+
+
+async def test_the_stop_key_reaches_a_test_pulse_of_the_set_up() -> None:
+    clock = ManualClock(5_000_000)
+    app = EtholoopApp(clock, plain=False)
+    async with app.run_test(notifications=True) as pilot:
+        app.bench_stop = BenchStop(clock)
+        app.bench_stop.confirmed_ns = 7_000_000
+        app.bench_stop.answered.set()
+        await pilot.press("exclamation_mark")
+        for _ in range(2000):
+            if "confirmed 2.0 ms" in toasts(app):
+                break
+            await pilot.pause(0.01)
+        assert "confirmed 2.0 ms" in toasts(app)
+        assert app.bench_stop.wished.is_set()
