@@ -1,10 +1,12 @@
 """What a board reports by itself, on its way into the record, and the sync output that other recordings see."""
 
+from collections.abc import Mapping
 from hashlib import sha256
 
 from online.messages import DeviceEvent
 from rig.bus import Publisher
 from rig.clock import Clock
+from rig.loopback import JUDGED_AFTER_NS, LoopbackWatch
 from rig.ttl.protocol import BoardEvent, PulseGenerator
 from rig.ttl.wire import Reason
 
@@ -35,24 +37,32 @@ def device_event(event: BoardEvent) -> DeviceEvent:
 
 
 class BoardRecord:
-    """Publishes the board's events as they come, and once a second how its clock runs."""
+    """Publishes the board's events as they come, and once a second how its clock runs.
 
-    def __init__(self, board: PulseGenerator, publisher: Publisher, clock: Clock) -> None:
+    `wires` (name to output and input) are watched: see `LoopbackWatch`.
+    """
+
+    def __init__(
+        self, board: PulseGenerator, publisher: Publisher, clock: Clock, wires: Mapping[str, tuple[int, int]]
+    ) -> None:
         self._board = board
         self._publisher = publisher
         self._clock = clock
+        self._watch = LoopbackWatch(wires)
         self._next_clock_ns = 0
 
-    def step(self, last: bool = False) -> None:
-        """Publish what is new; the `last` time the clock as well, due or not."""
+    def step(self, last: bool = False) -> list[str]:
+        """Publish what is new; the `last` time the clock as well, due or not. Returns what a person should hear."""
         for event in self._board.events():
             self._publisher.publish(device_event(event))
+            self._watch.take(event)
         now_ns = self._clock.now_ns()
         if last or now_ns >= self._next_clock_ns:
             self._next_clock_ns = now_ns + CLOCK_NS
             found = self._board.clock()
             if found is not None:
                 self._publisher.publish(found)
+        return self._watch.complaints(now_ns + JUDGED_AFTER_NS if last else now_ns)
 
 
 class SyncLine:

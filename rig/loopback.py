@@ -7,9 +7,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from online.files.tables import is_missing, text_of
+from rig.ttl.protocol import BoardEvent
 
 EARLIEST_US = 200
 LATEST_US = 10_000
+JUDGED_AFTER_NS = 200_000_000  # by then everything that an input saw of a train has been reported
 
 
 @dataclass(slots=True)
@@ -70,3 +72,47 @@ def _take(rises: list[np.void], wanted_us: int) -> np.void | None:
         if -EARLIEST_US <= int(rise["device_time_us"]) - wanted_us <= LATEST_US:
             return rises.pop(place)
     return None
+
+
+class LoopbackWatch:
+    """During a session: did each train that has ended come back on the input that its output is wired to?
+
+    `wires`: name to output and input. Told when pulses begin to be missed (or to come unasked), not at each that is.
+    """
+
+    def __init__(self, wires: Mapping[str, tuple[int, int]]) -> None:
+        self._wires = dict(wires)
+        self._rises_us: dict[str, list[int]] = {name: [] for name in wires}
+        self._ended: dict[str, list[BoardEvent]] = {name: [] for name in wires}
+        self._wrong: set[str] = set()
+
+    def take(self, event: BoardEvent) -> None:
+        """Take in what the board reported."""
+        values = dict(event.values)
+        for name, (output, number) in self._wires.items():
+            if event.kind == "input_changed" and values["input"] == number and values["level"]:
+                self._rises_us[name].append(event.device_time_us)
+            elif event.kind == "train_ended" and values["channel"] == output:
+                self._ended[name].append(event)
+
+    def complaints(self, now_ns: int) -> list[str]:
+        """What is to be told now."""
+        told = []
+        for name, ended in self._ended.items():
+            while ended and now_ns - ended[0].host_time_ns > JUDGED_AFTER_NS:
+                train = ended.pop(0)
+                pulses, seen = dict(train.values)["pulses"], self._count(name, train.device_time_us)
+                if seen != pulses and name not in self._wrong:
+                    told.append(
+                        f"loopback {name}: {seen} of {pulses} pulses were seen on input {self._wires[name][1]}: "
+                        "look at the cable and the light source (the summary counts them all)"
+                    )
+                self._wrong = self._wrong - {name} if seen == pulses else self._wrong | {name}
+        return told
+
+    def _count(self, name: str, end_us: int) -> int:
+        """Rises until a train's end, or just behind it; they are counted once."""
+        rises_us = self._rises_us[name]
+        seen = sum(rise_us <= end_us + LATEST_US for rise_us in rises_us)
+        del rises_us[:seen]
+        return seen

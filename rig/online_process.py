@@ -134,14 +134,18 @@ class Operator:
 
 
 def run_loop(
-    link: ProcessLink, loop: ClosedLoop, operator: Operator, liveness: FrameLoopLiveness, heartbeat: Heartbeat
+    link: ProcessLink,
+    loop: ClosedLoop,
+    operator: Operator,
+    record: BoardRecord,
+    liveness: FrameLoopLiveness,
+    heartbeat: Heartbeat,
 ) -> str:
     """Receive, step, publish, until told to stop; returns why it ended.
 
     Raises BoardLost as soon as the board is, pulse or no pulse.
     """
     frames = link.subscribers["frames"]
-    record = BoardRecord(operator.board, link.publishers["board"], link.clock)
     poller = zmq.Poller()
     poller.register(frames.socket, zmq.POLLIN)
     poller.register(link.control.socket, zmq.POLLIN)
@@ -153,8 +157,7 @@ def run_loop(
         if received is not None:
             loop.on_frame(received)
         loop.publish_receipts()
-        record.step()
-        for alert in operator.board.alerts():
+        for alert in (*record.step(), *operator.board.alerts()):
             link.event("alert", alert)
         heartbeat.check()
         operator.show_status()
@@ -213,20 +216,22 @@ def armed_session(
     wanted = launch.rig.scheduling
     for refusal in (*refusals, *scheduling.hurry(wanted.policy, wanted.fifo_priority)):
         link.event("lifecycle", refusal)
+    wired = launch.rig.board
+    wires = {name: (wired.channels[name], number) for name, number in wired.loopback.items()}
+    record = BoardRecord(board, link.publishers["board"], link.clock, wires)
     liveness = FrameLoopLiveness(link.clock)
     heartbeat = Heartbeat(board.beat, lambda: liveness.alive() and parent_runs(link.parent))
     heartbeat.start()
     try:
         board.arm()
         loop.parts.sync.on()
-        return run_loop(link, loop, Operator(link, loop, board), liveness, heartbeat)
+        return run_loop(link, loop, Operator(link, loop, board), record, liveness, heartbeat)
     finally:
         settle(link, loop, board)
         heartbeat.stop()
         board.close()
         loop.publish_receipts()  # whatever was never answered comes as lost
-        BoardRecord(board, link.publishers["board"], link.clock).step(last=True)
-        for alert in board.alerts():
+        for alert in (*record.step(last=True), *board.alerts()):
             link.event("alert", alert)
 
 

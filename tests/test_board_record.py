@@ -10,7 +10,7 @@ from online.files.tables import MISSING_INT, row_dtype, row_values
 from online.messages import DeviceEvent, Message, PulseReceipt, Trial
 from rig.board_record import SyncLine, device_event
 from rig.configuration import load_rig
-from rig.loopback import look
+from rig.loopback import LoopbackWatch, look
 from rig.session_checks import SessionRequest, check_request
 from rig.ttl.protocol import BoardEvent
 from rig.ttl.wire import Reason
@@ -70,6 +70,32 @@ def test_a_train_that_was_cut_is_judged_by_the_pulses_that_it_began() -> None:
     ended = {"kind": b"train_ended", "line": 0, "value": 1, "command_sequence": 5}
     (seen,) = look({"laser": (0, 2)}, TRIALS, RECEIPTS, rows_of(DeviceEvent, rise(2_000), ended)).values()
     assert (seen.pulses, seen.seen, seen.unasked) == (1, 1, 0)
+
+
+def reported(kind: str, device_us: int, **values: int) -> BoardEvent:
+    return BoardEvent(kind, device_us, device_us * 1000, tuple(values.items()))
+
+
+def test_pulses_that_do_not_come_back_are_told_during_the_session_and_once() -> None:
+    watch = LoopbackWatch({"laser": (0, 2)})
+
+    def train(start_us: int, pulses: int, seen: int) -> list[str]:
+        for n in range(seen):
+            watch.take(reported("input_changed", start_us + 1_000 * n, input=2, level=1))
+            watch.take(reported("input_changed", start_us + 1_000 * n + 500, input=2, level=0))
+        watch.take(reported("input_changed", start_us, input=1, level=1))
+        watch.take(reported("train_ended", start_us + 20_000, channel=1, pulses=5))
+        watch.take(reported("train_ended", start_us + 20_000, channel=0, pulses=pulses))
+        assert watch.complaints((start_us + 30_000) * 1000) == []
+        return watch.complaints((start_us + 300_000) * 1000)
+
+    assert train(0, pulses=3, seen=3) == []
+    (told,) = train(1_000_000, pulses=3, seen=2)
+    assert told.startswith("loopback laser: 2 of 3 pulses were seen on input 2")
+    assert train(2_000_000, pulses=3, seen=0) == []
+    assert train(3_000_000, pulses=1, seen=1) == []
+    (told,) = train(4_000_000, pulses=1, seen=2)
+    assert "2 of 1 pulses" in told
 
 
 @pytest.mark.parametrize(

@@ -76,6 +76,7 @@ def test_a_recording_runs_through_the_whole_loop(short: RigFiles) -> None:
     assert summary["frames"]["recorded"] == summary["frames"]["decoded"] == 300
     assert summary["frames"]["gaps"] == [1, 1]
     assert summary["messages_lost"] == {}
+    assert not [alert for alert in summary["alerts"] if "loopback" in alert["what"]]
     assert summary["ending"]["failures"] == []
     folder = Path(summary["folder"])
     with SessionReader(folder) as session:
