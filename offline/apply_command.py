@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from offline.arhmm.labelling import Method, decode, label
-from offline.command_line import SEED, gather, progress_bar, repeatable, say
+from offline.command_line import SEED, finite, gather, progress_bar, repeatable, say
 from offline.dataset import open_dataset, require_model
 from offline.dataset_files import Selection
 from offline.scores import ScoredSession
@@ -89,7 +89,7 @@ def command(options: ApplyOptions) -> None:
             file.create_dataset(f"log_likelihood/{session.uuid}", data=log_likelihood)
             rows.append(_row(session.uuid, labels, log_likelihood))
     if options.as_json:
-        click.echo(json.dumps({"out": str(options.out), "method": options.method, "sessions": rows}))
+        click.echo(json.dumps({"out": str(options.out), "method": options.method, "sessions": finite(rows)}))
         return
     for row in rows:
         per_frame = row["log_likelihood_per_frame"]

@@ -86,3 +86,12 @@ def progress_bar(silent: bool = False) -> Progress:
 def say(text: str) -> None:
     """A line for the person, on standard error."""
     click.echo(text, err=True)
+
+
+def finite(value: Any) -> Any:
+    """The same with null in place of numbers that JSON does not know."""
+    if isinstance(value, dict):
+        return {key: finite(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

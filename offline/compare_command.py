@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from offline.arhmm.fit import Schedule
 from offline.arhmm.gibbs import Settings
 from offline.arhmm.transitions import StickyHDP
-from offline.command_line import KAPPA, SEED, Number, gather, progress_bar, repeatable, say
+from offline.command_line import KAPPA, SEED, Number, finite, gather, progress_bar, repeatable, say
 from offline.comparison.cross_likelihood import CrossLikelihood, control, cross_likelihood, threshold
 from offline.comparison.families import AR_HMM, FAMILIES, FamilyData, FamilyFit, fit_family
 from offline.dataset import common_rate_hz, hold_out, open_dataset
@@ -100,7 +100,7 @@ def command(options: CompareOptions) -> None:
     if options.picture is not None:
         draw_comparison(options.picture, comparison)
     if options.as_json:
-        click.echo(json.dumps(as_json(comparison)))
+        click.echo(json.dumps(finite(as_json(comparison))))
     else:
         click.echo("\n".join(in_words(comparison)))
 

@@ -11,7 +11,7 @@ import numpy as np
 from offline.arhmm.data import Sessions
 from offline.arhmm.diagnosis import diagnose
 from offline.arhmm.fit import Fit
-from offline.command_line import say
+from offline.command_line import finite, say
 from offline.scan.run import ScanResult
 from offline.train_options import TrainOptions, bundle_of_group, picture_of, schedule_of
 from offline.training import Prepared, Recipe, make_bundle, summarise_fit
@@ -70,7 +70,7 @@ def _usage(train: Sessions, result: Fit, group: int) -> Array:
 
 def _tell(options: TrainOptions, summary: dict[str, Any]) -> None:
     if options.as_json:
-        click.echo(json.dumps({"out": str(options.out), **_finite(summary)}))
+        click.echo(json.dumps({"out": str(options.out), **finite(summary)}))
         return
     click.echo(
         f"{options.out}: {summary['syllables']} syllables ({summary['syllables_for_95_percent']} cover 95 % of frames)"
@@ -82,16 +82,9 @@ def _tell(options: TrainOptions, summary: dict[str, Any]) -> None:
     held = summary["held_out_log_likelihood_per_frame"]
     count = len(summary["held_out_sessions"])
     shown = "no session held out" if held is None else f"{held:.3f} on {count} held-out session(s)"
+    if held is not None and not math.isfinite(held):
+        shown = f"no frame of {count} held-out session(s) could be judged: they are too short, or full of gaps"
     click.echo(f"log-likelihood per frame, whitened: {summary['train_log_likelihood_per_frame']:.3f} trained, {shown}")
     click.echo(summary["convergence"])
     if not summary["runs_at_rig"]:
         click.echo("trained from scores alone: it can label scores but cannot run at a rig (give --pca)")
-
-
-def _finite(value: Any) -> Any:
-    """The same with null in place of numbers that JSON does not know."""
-    if isinstance(value, dict):
-        return {key: _finite(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_finite(item) for item in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value

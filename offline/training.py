@@ -71,6 +71,13 @@ def prepare(
             "smaller --hold-out"
         )
     refuse_outliers(sessions)
+    for session in train:
+        empty = np.isnan(session.scores).all(axis=0)
+        if empty.any() and not empty.all():
+            raise ConfigError(
+                f"session {session.uuid}: score {int(empty.argmax()) + 1} is missing in every frame: leave the session "
+                "out, or use fewer components (--pcs)"
+            )
     whitening = fit_whitening([s.scores for s in train])
 
     def ready(chosen: list[ScoredSession]) -> Sessions:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from offline import apply_command, model_commands, pca_command, train_command
 from offline.arhmm.labelling import filtered_posterior
+from offline.dataset import hold_out
 from offline.scores import read_scores, session_sha256
 from online.emission import whiten
 from online.errors import ConfigError, EtholoopError, FileFormatError
@@ -169,3 +170,19 @@ def test_bad_scores_get_clear_errors(tmp_path: Path, scores: Path) -> None:
     with pytest.raises(EtholoopError, match="give one"):
         CliRunner().invoke(train_command.command, arguments, catch_exceptions=False)
     assert not (tmp_path / "m.model.h5").exists()
+
+
+def test_what_cannot_be_judged_or_learned_is_said(tmp_path: Path, scores: Path) -> None:
+    only = tmp_path / "only.h5"
+    with h5py.File(scores) as source, h5py.File(only, "w") as file:
+        source.copy("scores/session-0", file.create_group("scores"))
+        source.copy("scores/tiny", file["scores"])
+    seed = next(seed for seed in range(20) if hold_out(read_scores(only), 0.2, seed) == ["tiny"])
+    arguments = [str(only), "--out", str(tmp_path / "m.model.h5"), *QUICK, "--seed", str(seed)]
+    said = CliRunner().invoke(train_command.command, arguments, catch_exceptions=False).stdout
+    assert "no frame of 1 held-out session(s) could be judged" in said
+    with h5py.File(scores, "a") as file:
+        for uuid in file["scores"]:
+            file["scores"][uuid][:, 1] = np.nan
+    with pytest.raises(ConfigError, match=r"session session-\d: score 2 is missing in every frame"):
+        train(scores, tmp_path / "m.model.h5")
