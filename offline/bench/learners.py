@@ -16,6 +16,7 @@ import numpy as np
 
 from offline.arhmm.data import Sessions
 from offline.arhmm.gibbs import Settings, start, sweep, workers
+from offline.arhmm.summary import empty_accumulator, summarise, take
 from offline.arhmm.transitions import StickyHDP
 from offline.moseq_arhmm import bias_from, coefficients_from
 from online.model import ARHMM, Array
@@ -60,16 +61,10 @@ class Ours:
         sweep(self._chain, self._train, self._settings, self._pool)
 
     def model(self) -> ARHMM:
-        """The present sample."""
-        emission = self._chain.emission
-        assert emission is not None
-        lags = self._train.num_lags
-        return _model(
-            coefficients_from(emission.weights, lags),
-            bias_from(emission.weights),
-            emission.covariance,
-            self._chain.transitions.matrix[0],
-        )
+        """Posterior means given the present syllables: what `etholoop train` would write if it averaged this sweep."""
+        sums = empty_accumulator(self._settings, self._train)
+        take(sums, self._chain)
+        return summarise(sums, self._chain.prior, self._settings)[0]
 
 
 class Dynamax:
