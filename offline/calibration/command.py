@@ -191,11 +191,14 @@ def _write(results: Sequence[Calibrated], options: CalibrateOptions) -> None:
     report.write_table(rows, options.out / "calibration.csv")
     report.write_frontier(results, options.out / "frontier.csv")
     report.draw_frontier(results, options.precision, options.out / "frontier.png")
+    missed = [(found, report.missed(found, options.precision)) for found in results]
     summary: dict[str, Any] = {"model": str(options.model), "precision": options.precision, "rows": rows}
+    summary["not_reached"] = [line for _, lines in missed for line in lines]
     if options.protocol is not None:
         copy = options.out / options.protocol.name
         chosen = {found.goal.name: (found.chosen(BEST), found.kinds[found.chosen(BEST).kind]) for found in results}
-        write_copy(options.protocol, chosen, copy)
+        warnings = {found.goal.name: line for found, lines in missed for line in lines}
+        write_copy(options.protocol, chosen, warnings, copy)
         summary["protocol"] = str(copy)
     with whole_file(options.out / "calibration.json") as temporary:
         temporary.write_text(json.dumps(summary, indent=1))

@@ -91,7 +91,21 @@ def as_text(results: Sequence[Calibrated], precision: float) -> list[str]:
             )
     if results:
         lines.append(f"\n{results[0].judged[BEST].method}")
-    return lines
+    return lines + [line for found in results for line in missed(found, precision)]
+
+
+def missed(found: Calibrated, precision: float) -> list[str]:
+    """A line where the recommended rule did not keep the precision asked for on data that it was not chosen on."""
+    judged, reached = found.judged[BEST], found.choices[BEST].reached
+    held, *bounds = (float(figures.precision) for figures in (judged.figures, judged.low, judged.high))
+    if reached and held >= precision:
+        return []
+    low, high = (_text(_number(bound)) for bound in bounds)
+    return [
+        f"{found.goal.name}: precision {_text(_number(held))} ({low}-{high}) where it was not chosen, {precision:g} "
+        f"was asked for: NOT REACHED with {found.bouts} bouts in {found.minutes:.1f} min; record more, or choose "
+        "another target, before an animal runs with it"
+    ]
 
 
 def _text(value: float | None, digits: int = 3) -> str:

@@ -16,13 +16,18 @@ PATHS = ("source", "match", "file")
 """Keys of a rule that hold a path, relative to the protocol's folder."""
 
 
-def with_thresholds(text: str, chosen: Mapping[str, tuple[Candidate, EvidenceRequest]]) -> str:
-    """The protocol's text with new evidence, thresholds and dwell in the rules named."""
+def with_thresholds(
+    text: str, chosen: Mapping[str, tuple[Candidate, EvidenceRequest]], warnings: Mapping[str, str]
+) -> str:
+    """The protocol's text with new evidence, thresholds and dwell in the rules named; `warnings` of a rule stand beside
+    its threshold."""
     document = tomlkit.parse(text)
     for table in document["rules"]:
         if isinstance(table, Table) and str(table["name"]) in chosen:
             candidate, kind = chosen[str(table["name"])]
             _set(table, candidate, kind)
+            if str(table["name"]) in warnings:
+                table["enter"].comment(warnings[str(table["name"])])
     return tomlkit.dumps(document)
 
 
@@ -54,9 +59,11 @@ def _moved(path: str, old: Path, new: Path) -> str:
     return path if Path(path).is_absolute() else Path(os.path.relpath(old.resolve() / path, new.resolve())).as_posix()
 
 
-def write_copy(path: Path, chosen: Mapping[str, tuple[Candidate, EvidenceRequest]], out: Path) -> None:
+def write_copy(
+    path: Path, chosen: Mapping[str, tuple[Candidate, EvidenceRequest]], warnings: Mapping[str, str], out: Path
+) -> None:
     """Write the copy, after checking that it is a protocol."""
-    text = at_home_in(with_thresholds(path.read_text(), chosen), path.parent, out.parent)
+    text = at_home_in(with_thresholds(path.read_text(), chosen, warnings), path.parent, out.parent)
     parse_protocol(text, str(out))
     with whole_file(out) as temporary:
         temporary.write_text(text)

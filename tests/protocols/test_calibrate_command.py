@@ -104,6 +104,7 @@ def test_a_protocol_is_calibrated_on_sessions_that_trained_nothing(
     assert float(rows["best of all"]["precision"]) > 0.8
     best = rows["best of all"]
     assert float(best["precision_low"]) <= float(best["precision"]) <= float(best["precision_high"])
+    assert ("NOT REACHED" in text) is (float(best["precision"]) < 0.9)
     copy = parse_protocol((out / "p.toml").read_text(), "copy").rules[0]
     assert (copy.enter, copy.exit) == (float(best["enter"]), float(best["exit"]))
     assert "# a comment that must survive" in (out / "p.toml").read_text()
@@ -112,6 +113,21 @@ def test_a_protocol_is_calibrated_on_sessions_that_trained_nothing(
     assert (out / "frontier.png").read_bytes().startswith(b"\x89PNG")
     code, _, err = run(capsys, files / "m.model.h5", files / "scores.h5", "--protocol", out / "p.toml", "--out", out)
     assert (code, "would overwrite an input" in err) == (2, True)
+
+
+def test_a_precision_that_was_not_kept_is_said_on_the_screen_and_in_the_file(
+    capsys: pytest.CaptureFixture[str], files: Path, tmp_path: Path
+) -> None:
+    few, out = tmp_path / "few.h5", tmp_path / "out"
+    with h5py.File(files / "scores.h5") as source, h5py.File(few, "w") as file:
+        source.copy("scores/session-1", file.create_group("scores"))
+    words = (files / "m.model.h5", few, "--protocol", files / "p.toml", "--out", out, "--precision", 0.9999)
+    code, text, err = run(capsys, *words)
+    assert code == 0, err
+    assert "target: precision" in text
+    assert "0.9999 was asked for: NOT REACHED with" in text
+    assert "NOT REACHED" in (out / "p.toml").read_text()
+    assert json.loads((out / "calibration.json").read_text())["not_reached"]
 
 
 def test_recordings_that_trained_the_model_are_refused(
@@ -173,7 +189,7 @@ def test_truth_gives_syllables_and_onsets_of_recorded_frames(tmp_path: Path) -> 
 
 def test_only_the_thresholds_of_the_rules_named_change() -> None:
     text = PROTOCOL.replace("TARGET", "1")
-    assert with_thresholds(text, {}) == text
+    assert with_thresholds(text, {}, {}) == text
 
 
 def test_the_copys_relative_paths_lead_from_its_own_folder() -> None:
