@@ -77,7 +77,9 @@ async def test_a_card_shows_a_playing_clip_and_its_numbers(model: Path, size: tu
         assert "in the syllable" in str(clip._heading)
         await pilot.press("right")
         assert screen.clip == 1
-        await pilot.press("down", "down")
+        await pilot.press("left")
+        assert screen.clip == 0
+        await pilot.press("j", "j", "k", "down")
         assert screen.syllable == 2
         await pilot.press("s")
         assert (screen.syllable, screen.order) == (2, list(range(NUM_SYLLABLES)))

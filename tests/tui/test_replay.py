@@ -153,6 +153,14 @@ async def test_the_keys_of_the_player(folder: Path, clock: ManualClock) -> None:
         assert "rear" in said(screen, "syllables")
         assert "recorded" in said(screen, "side")
         assert "USB link is slow" in said(screen, "alerts"), "what was jumped over"
+        await pilot.press("left")
+        await shown(pilot, screen)
+        assert not replay.at_end
+        assert view.frame is not None
+        assert view.frame.frame_index < 3
+        await pilot.press("right")
+        await shown(pilot, screen)
+        assert replay.at_end
         await pilot.press("home")
         await shown(pilot, screen)
         assert view.frame is not None

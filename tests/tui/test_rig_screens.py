@@ -128,6 +128,10 @@ async def test_numbers_that_do_not_fit_are_announced_and_reached(data: Path, tmp
         await pilot.press("pagedown", "pagedown", "pagedown")
         assert "without evidence" in said(screen, "numbers")
         assert "↑" in said(screen, "numbers")
+        await pilot.press("pageup", "pageup", "pageup")
+        await until(pilot, lambda: said(screen, "numbers") == first)
+        await pilot.press("j", "k")
+        await until(pilot, lambda: said(screen, "numbers") == first)
 
 
 @pytest.mark.parametrize("size", [(80, 24), (120, 40), (200, 60)])
