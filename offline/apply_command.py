@@ -18,7 +18,7 @@ from offline.scores import ScoredSession
 from online.decoder import MissingLags
 from online.emission import whiten
 from online.errors import ConfigError
-from online.files.bundle import load_bundle
+from online.files.bundle import bundle_sha256, load_bundle
 from online.files.outputs import check_outputs
 from online.files.whole_hdf5 import whole_hdf5
 from online.model import ModelBundle
@@ -82,7 +82,8 @@ def command(options: ApplyOptions) -> None:
         say(f"skipped: {complaint}")
     rows = []
     with whole_hdf5(options.out) as file, progress_bar(silent=options.as_json) as bar:
-        file.attrs.update(method=options.method, missing_lags=options.missing_lags)
+        made_by = bundle_sha256(options.model)
+        file.attrs.update(method=options.method, missing_lags=options.missing_lags, model_sha256=made_by)
         for session in bar.track(sessions, description="sessions"):
             labels, log_likelihood = label_scores(bundle, session, options.method, options.seed, options.missing_lags)
             file.create_dataset(f"labels/{session.uuid}", data=labels)

@@ -92,6 +92,8 @@ def read_source(path: Path, labels: Path | None, model_sha256: str) -> Source:
         raise ConfigError(f"{path}: extracted results carry no labels: give --labels, made by `etholoop apply`")
     results = open_results(path)
     with h5py.File(labels) as file:
+        if file.attrs.get("model_sha256", model_sha256) != model_sha256:
+            raise ConfigError(f"{labels}: labels of another model: make them with this one, by 'etholoop apply'")
         found = file.get(f"labels/{results.uuid}")
         known = np.zeros(0, np.int64) if found is None else np.asarray(found[:], np.int64)
     slots = open_results(path, "floor").slots

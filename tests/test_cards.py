@@ -98,6 +98,10 @@ def test_the_command_gathers_from_extracted_results(tmp_path: Path) -> None:
     assert clip.crops[clip.end - 1, 0, 0] == 20
     missing = CliRunner().invoke(command, [str(model), str(results)])
     assert isinstance(missing.exception, ConfigError)
+    with h5py.File(tmp_path / "labels.h5", "a") as file:
+        file.attrs["model_sha256"] = "of another model"
+    foreign = CliRunner().invoke(command, [str(model), str(results), "--labels", str(tmp_path / "labels.h5")])
+    assert "labels of another model" in str(foreign.exception)
 
 
 def test_labels_of_published_scores_lie_on_slots(tmp_path: Path) -> None:
