@@ -14,7 +14,7 @@ import numpy as np
 
 from offline.dataset_files import INDEX_SUFFIXES, Part, Selection, open_part, parts_of_index
 from offline.pca.components import component_keys
-from offline.scores import ScoredSession
+from offline.scores import ScoredSession, read_frame_rate, read_scores
 from online.errors import ConfigError, EtholoopError, FileFormatError
 from online.model import ModelBundle, Projection
 
@@ -102,6 +102,14 @@ def require_model(found: DataSet, bundle: ModelBundle, source: Path) -> None:
         )
     if bundle.projection is not None:
         require_components(found.sessions, bundle.projection, source)
+
+
+def scores_for(path: Path, bundle: ModelBundle, source: Path) -> list[ScoredSession]:
+    """The sessions of a `pca_scores.h5` that the model of `source` is to decode; raises as `require_model` does."""
+    rate = read_frame_rate(path)
+    sessions = read_scores(path, bundle.arhmm.num_dims)
+    require_model(DataSet(sessions, [], [] if rate is None else [rate]), bundle, source)
+    return sessions
 
 
 def available_components(paths: Iterable[Path], wanted: int) -> int:

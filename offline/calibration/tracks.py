@@ -6,11 +6,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from offline.dataset import scores_for
 from offline.replay.decoded import Model, frame_times_ms, projected_scores
 from offline.replay.kinds import kind_of
 from offline.replay.recorded import read_session
 from offline.results import open_results
-from offline.scores import read_scores, session_key, session_sha256, sha256
+from offline.scores import session_key, session_sha256, sha256
 from online.errors import ConfigError, FileFormatError
 from online.model import ModelBundle
 
@@ -65,7 +66,7 @@ def load_tracks(path: Path, model: Model) -> tuple[list[ScoreTrack], list[str]]:
     elif kind == "results":
         tracks = [_of_results(path, model)]
     else:
-        tracks = _of_scores(path, bundle.arhmm.num_dims, bundle.frame_rate_hz)
+        tracks = _of_scores(path, model)
     for track in tracks:
         if track.scores.shape[1] != bundle.arhmm.num_dims:
             raise ConfigError(f"{path}: has {track.scores.shape[1]} components, {model.path} {bundle.arhmm.num_dims}")
@@ -105,9 +106,9 @@ def _of_results(path: Path, model: Model) -> ScoreTrack:
     return ScoreTrack(path, results.uuid, results.frame_rate_hz, results.slots, times_ns, scores, found, published)
 
 
-def _of_scores(path: Path, num_dims: int, rate_hz: float) -> list[ScoreTrack]:
-    tracks = []
-    for scored in read_scores(path, num_dims):
+def _of_scores(path: Path, model: Model) -> list[ScoreTrack]:
+    tracks, rate_hz = [], model.bundle.frame_rate_hz
+    for scored in scores_for(path, model.bundle, model.path):
         there = np.flatnonzero(np.isfinite(scored.scores).all(1))
         times_ns = np.rint(there * 1e9 / rate_hz).astype(np.int64)
         tracks.append(ScoreTrack(path, scored.uuid, rate_hz, there, times_ns, scored.scores[there]))

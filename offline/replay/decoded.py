@@ -9,10 +9,10 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
+from offline.dataset import scores_for
 from offline.replay.inputs import EngineFrame, RecordedPose, Recording, poses_of
 from offline.replay.recorded import RecordedSession, bare_frames
 from offline.results import Results, open_results, read_covered, read_crops
-from offline.scores import read_scores
 from online import decoder, further_evidence, novelty, projection
 from online.errors import ConfigError, FileFormatError
 from online.files.bundle import load_bundle
@@ -129,7 +129,7 @@ def open_scores(path: Path, model: Model) -> list[Recording]:
     """All sessions of a `pca_scores.h5`; they have no poses, and frames stand on a regular grid."""
     recordings = []
     rate_hz = model.bundle.frame_rate_hz
-    for scored in read_scores(path, model.bundle.arhmm.num_dims):
+    for scored in scores_for(path, model.bundle, model.path):
         there = np.flatnonzero(np.isfinite(scored.scores).all(1))
         if not len(there):
             raise FileFormatError(f"{path}: scores of {scored.uuid} hold no frame")

@@ -7,6 +7,8 @@ import pytest
 from click.testing import CliRunner
 
 from offline import apply_command, compare_command, interchange_commands, pca_command, train_command
+from offline.calibration.tracks import load_tracks
+from offline.replay.decoded import load_model, open_scores
 from offline.scores import read_frame_rate, read_scores
 from online.errors import ConfigError, FileFormatError
 from tests.training.results_files import crops, write_results
@@ -62,7 +64,12 @@ def test_a_model_takes_no_scores_of_other_components(folder: Path, tmp_path: Pat
         invoke(interchange_commands.export_command, *files, "--out", tmp_path / "x.p")
     with pytest.raises(ConfigError, match="b-0"):
         invoke(interchange_commands.merge_command, *files)
+    with pytest.raises(ConfigError, match="b-0"):
+        load_tracks(files[1], load_model(files[0]))
+    with pytest.raises(ConfigError, match="b-0"):
+        open_scores(files[1], load_model(files[0]))
     own = (folder / "a.model.h5", folder / "a.scores.h5")
+    assert len(open_scores(own[1], load_model(own[0]))) == 2
     invoke(apply_command.command, *own, "--out", out)
     again = tmp_path / "again.h5"
     invoke(interchange_commands.export_command, *own, "--out", tmp_path / "x.p", "--scores-out", again)
