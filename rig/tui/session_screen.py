@@ -201,8 +201,13 @@ class SessionScreen(ClosesOnce, Screen[str], Repaintable, StopAware, Helped):
         elif status is None or self.view.state == "silent":
             words = "arm/disarm: the session says nothing of itself; the stop key works all the same"
             self.view.alerts.raise_("command", words, self.source.now_ns())
+        elif status.armed:
+            self.command("disarm")
+        elif self.view.stale("health.recorder"):
+            words = "arm: the recorder is silent, and nobody would record the pulses: wait until it is back"
+            self.view.alerts.raise_("command", words, self.source.now_ns())
         else:
-            self.command("disarm" if status.armed else "arm")
+            self.command("arm")
 
     @work
     async def ask_to_arm(self) -> None:

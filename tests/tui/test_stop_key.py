@@ -47,6 +47,22 @@ async def test_arming_goes_by_what_the_session_says_also_while_it_is_paused(run_
         assert stage.commands("online") == ["arm"]
 
 
+async def test_nothing_is_armed_whose_pulses_nobody_records(run_dir: Path) -> None:
+    async with rehearsal(run_dir) as stage:
+        stage.rig.armed = False
+        await stage.play(4)
+        stage.rig.silent.add("recorder")
+        await stage.play(40)
+        assert stage.view.state == "disarmed"
+        await stage.pilot.press("a")
+        await stage.until(lambda: "recorder is silent" in " ".join(a.text for a in stage.view.alerts.open))
+        assert stage.rig.commands == []
+        stage.rig.silent.clear()
+        await stage.play(4)
+        await stage.pilot.press("a")
+        await stage.until(lambda: stage.rig.armed)
+
+
 async def test_a_note_that_the_record_cannot_hold_is_not_cut(run_dir: Path) -> None:
     async with rehearsal(run_dir) as stage:
         await stage.pilot.press("n")
