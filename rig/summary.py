@@ -20,6 +20,8 @@ from online.files.tables import is_missing, text_of
 from online.messages import MANUAL_RULE
 from rig.loopback import Seen, look
 
+STRANGE_NOVELTY = 0.95
+"""Median novelty above which a session is strange to the model; 0.5 is what its training sessions have."""
 STAGES = ("capture", "arrival", "extracted", "decoded", "decided", "written", "executed")
 
 
@@ -45,6 +47,7 @@ def summarise(path: Path) -> dict[str, Any]:
         "commands": _receipt_counts(trials, receipts),
         "not_executed": _not_executed(trials, receipts),
         "loopback": {n: {"pulses": s.pulses, "seen": s.seen, "unasked": s.unasked} for n, s in seen.items()},
+        "novelty_median": _novelty(syllables),
         "alerts": _alerts(events),
         "latency_ms": _latencies(syllables, trials, receipts) | _loopback_latencies(seen),
     }
@@ -61,6 +64,12 @@ def _frame_counts(frames: NDArray[np.void], poses: NDArray[np.void], syllables: 
         "without_evidence": int((syllables["has_evidence"] == 0).sum()),
         "duration_s": float(frames["capture_time_ns"][-1] - frames["capture_time_ns"][0]) / 1e9 if len(frames) else 0.0,
     }
+
+
+def _novelty(syllables: NDArray[np.void]) -> float | None:
+    """Median over frames with evidence; None where the model has no calibration, or there is no such frame."""
+    known = syllables["novelty"][(syllables["has_evidence"] == 1) & np.isfinite(syllables["novelty"])]
+    return float(np.median(known)) if len(known) else None
 
 
 def _lost_by_stream(losses: NDArray[np.void]) -> dict[str, int]:
@@ -170,6 +179,14 @@ def alert_kinds(alerts: list[dict[str, Any]]) -> list[str]:
     ]
 
 
+def strangeness(summary: dict[str, Any]) -> str:
+    """What to say of a session whose frames the model mostly does not know; empty where it knows them."""
+    median = summary.get("novelty_median")
+    if median is None or median < STRANGE_NOVELTY:
+        return ""
+    return f"novelty {median:.2f} at half of all frames: the animal or the camera is not what the model has learned"
+
+
 def as_text(summary: dict[str, Any]) -> str:
     """The summary in lines for a terminal."""
     frames = summary["frames"]
@@ -196,6 +213,8 @@ def as_text(summary: dict[str, Any]) -> str:
         lines.append(
             f"{heading:9} {name}: {found['seen']} of {found['pulses']} pulses seen, {found['unasked']} unasked for"
         )
+    if strange := strangeness(summary):
+        lines.append(f"ALERT     {strange}")
     lines += [f"ALERT     {kind}" for kind in alert_kinds(summary["alerts"])]
     lines.append(f"{'latency, ms':32}{'p50':>9}{'p95':>9}{'p99':>9}{'max':>9}")
     for stage, row in summary["latency_ms"].items():

@@ -2,7 +2,10 @@
 
 from pathlib import Path
 
-from online.messages import Event, PulseReceipt, Trial
+import numpy as np
+import pytest
+
+from online.messages import Event, PulseReceipt, Syllables, Trial
 from rig.summary import as_text, summarise
 from tests.test_session_file import write
 
@@ -30,6 +33,34 @@ def test_alerts_that_differ_in_numbers_alone_are_one_line(tmp_path: Path) -> Non
     writer.close()
     lines = [line for line in as_text(summarise(path)).splitlines() if "jumped" in line]
     assert lines == ["ALERT     at 1.0 s: jumped by 1.5 ms (3 such alerts until 3.0 s)"]
+
+
+@pytest.mark.parametrize(("novelty", "strange"), [(0.5, False), (0.9999, True), (None, False)])
+def test_a_session_that_the_model_does_not_know_is_said_to_be_strange(
+    tmp_path: Path, novelty: float | None, strange: bool
+) -> None:
+    path = tmp_path / "session.h5"
+    writer = write(path)
+    for index in range(5, 40):
+        writer.append(
+            Syllables(
+                frame_index=index,
+                capture_time_ns=1,
+                arrival_time_ns=2,
+                extracted_time_ns=3,
+                decoded_time_ns=4,
+                posterior=np.array([0.1, 0.2, 0.7]),
+                scores=np.zeros(2),
+                further=np.zeros(6),
+                phase=0,
+                has_evidence=True,
+                log_evidence=-1.0,
+                novelty=novelty,
+            ),
+            None,
+        )
+    writer.close()
+    assert ("the animal or the camera is not what the model has learned" in as_text(summarise(path))) == strange
 
 
 def trial(number: int, sequence: int | None) -> Trial:

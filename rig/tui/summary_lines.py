@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from rig.summary import alert_kinds
+from rig.summary import alert_kinds, strangeness
 from rig.tui.digest import Digest
 from rig.tui.lines import Line, Part, fit, minutes, number, spread, title
 from rig.tui.plots import binned, columns, curve, overlay, shares
@@ -21,6 +21,7 @@ def numbers(digest: Digest, width: int) -> list[Line]:
         return [*lines, *_wrapped(summary["unreadable"], width, "bad")]
     return [
         *lines,
+        *(_wrapped(f"▲ {strange}", width, "warn") if (strange := strangeness(summary)) else []),
         *_alerts(summary["alerts"], width),
         *_rules(summary["trials"], width),
         *_board(summary, width),
