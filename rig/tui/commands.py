@@ -6,7 +6,7 @@ import click
 
 from online.errors import ConfigError
 from rig.tui.recorded import Recorded
-from rig.tui.running import choose_session
+from rig.tui.running import choose_session, where_it_runs
 
 
 @click.command(epilog="Example: etholoop attach")
@@ -33,12 +33,12 @@ def attach(run_dir: Path | None) -> None:
 def watch(place: Path | None, speed: float, web: bool, port: int) -> None:
     """Look at a session without touching it.
 
-    PLACE is a session's folder, which is played again, or the private directory of one that runs; without it the only
-    session that runs is taken.
+    PLACE is a session's folder, which is played again (or shown as it runs), or the private directory of one that
+    runs; without it the only session that runs is taken.
     """
     if speed != speed:  # click lets NaN pass any range
         raise ConfigError("--speed nan: give a number from 0.1 to 64")
-    chosen = place or choose_session(None)
+    chosen = where_it_runs(place) if place else choose_session(None)
     if web:
         serve_web(chosen, speed, port)
         return

@@ -1,5 +1,6 @@
 """Which sessions run on this machine, found by their private directories."""
 
+import json
 import os
 import tempfile
 from pathlib import Path
@@ -16,9 +17,20 @@ ANSWER_MS = 1000
 
 def running_sessions(base: Path | None = None) -> list[Path]:
     """Private directories of this user whose supervisor answers."""
-    base = base or Path(tempfile.gettempdir())
-    mine = [p.parent for p in base.glob("etholoop-*/launch.json") if p.stat().st_uid == os.getuid()]
-    return sorted(run_dir for run_dir in mine if answers(run_dir))
+    return sorted(run_dir for run_dir in _own(base or Path(tempfile.gettempdir())) if answers(run_dir))
+
+
+def _own(base: Path) -> list[Path]:
+    return [p.parent for p in base.glob("etholoop-*/launch.json") if p.stat().st_uid == os.getuid()]
+
+
+def where_it_runs(folder: Path) -> Path:
+    """The private directory of the session that is being written to `folder` now; `folder` where none is."""
+    for run_dir in _own(Path(tempfile.gettempdir())):
+        written = json.loads((run_dir / "launch.json").read_text()).get("session_dir")
+        if written is not None and Path(written) == folder.resolve() and answers(run_dir):
+            return run_dir
+    return folder
 
 
 def answers(run_dir: Path) -> bool:

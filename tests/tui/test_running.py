@@ -1,5 +1,6 @@
 """Sessions that run are found; others are not."""
 
+import json
 import shutil
 import tempfile
 import threading
@@ -12,14 +13,14 @@ import zmq
 from online.errors import ConfigError
 from online.messages import Reply
 from rig.control import ControlServer
-from rig.tui.running import choose_session, running_sessions
+from rig.tui.running import choose_session, running_sessions, where_it_runs
 
 
 @pytest.fixture
 def base(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     path = Path(tempfile.mkdtemp(prefix="el"))
     monkeypatch.setattr(tempfile, "tempdir", str(path))
-    monkeypatch.setattr("rig.tui.running.ANSWER_MS", 200)
+    monkeypatch.setattr("rig.tui.running.ANSWER_MS", 2000)
     yield path
     shutil.rmtree(path)
 
@@ -46,6 +47,13 @@ def session(base: Path) -> Iterator[Path]:
     thread.join()
     server.close()
     context.destroy(linger=0)
+
+
+def test_a_folder_that_is_being_written_to_leads_to_its_session(session: Path, base: Path) -> None:
+    folder, other = base / "data" / "m1", base / "data" / "m2"
+    (session / "launch.json").write_text(json.dumps({"session_dir": str(folder)}))
+    assert where_it_runs(folder) == session
+    assert where_it_runs(other) == other
 
 
 def test_the_only_session_is_found(session: Path, base: Path) -> None:
