@@ -8,7 +8,7 @@ PYTEST := $(BIN)/python -m pytest --dist loadgroup
 .PHONY: help setup demo test test-failed soak check clean
 
 help:
-	@echo "make demo    set up, then run the closed loop on a simulated mouse (two minutes)"
+	@echo "make demo    set up, then run the closed loop on a simulated mouse (two minutes, and the set-up)"
 	@echo "make test    set up, then check style, types, imports and run the tests (ten minutes)"
 	@echo "make test-failed  the tests that failed last, once more, one at a time"
 	@echo "make soak    the long tests"

@@ -22,7 +22,11 @@ def resolve(
     for wanted in target:
         if isinstance(wanted, str):
             if wanted not in names:
-                advice = nearest(wanted, names) if names else "it has no names: write numbers, or name them beside it"
+                advice = (
+                    nearest(wanted, names)
+                    if names
+                    else "it has no names: write numbers, or name them with `etholoop names`"
+                )
                 problems.append(f"'{wanted}': the model has no syllable of this name; {advice}")
             indices.update(names.get(wanted, ()))
         elif wanted >= num_syllables:

@@ -84,7 +84,9 @@ def _require_same(path: Path, claimed: object, content: str) -> None:
 def _read_marked(path: Path) -> tuple[_Flat, object]:
     """The fields of a bundle and the content hash that it claims."""
     if not path.is_file():
-        raise FileFormatError(f"{path}: no such file; a model bundle ({SUFFIX}) comes from 'etholoop model import'")
+        raise FileFormatError(
+            f"{path}: no such file; a model bundle ({SUFFIX}) comes from 'etholoop train' or 'etholoop model import'"
+        )
     try:
         with h5py.File(path, "r") as file:
             marks = {name: file.attrs.get(name) for name in ("format", "schema_version", "content_sha256")}
