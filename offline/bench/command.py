@@ -25,6 +25,7 @@ class BenchOptions:
     frames: int
     memory_frames: int
     recording: Path | None
+    peers: bool
     as_json: bool
 
 
@@ -38,6 +39,7 @@ class BenchOptions:
     help="Frames on which allocations are traced, which takes longer; 0 for none.",
 )
 @click.option("--recording", type=click.Path(exists=True, path_type=Path), help="A MoSeq recording to time on as well.")
+@click.option("--peers/--no-peers", default=True, show_default=True, help="Time OpenCV and dynamax, where installed.")
 @click.option("--json", "as_json", is_flag=True, help="Tables as JSON.")
 @gather(BenchOptions)
 def command(options: BenchOptions) -> None:
@@ -68,7 +70,7 @@ def _bench(footage: Footage, options: BenchOptions) -> dict[str, Any]:
     bundle = bundle_for(footage)
     floor = floor_stage(footage, bundle)
     timings = time_stages([floor, *loop_stages(footage, bundle)], options.frames)
-    peers, absent = peer_stages(footage, bundle)
+    peers, absent = peer_stages(footage, bundle) if options.peers else ([], [])
     if peers:  # in a run of their own, so that they do not empty the loop's caches
         timings += time_stages([floor, *peers], options.frames)[1:]
     if options.memory_frames:

@@ -1,7 +1,9 @@
 """The benchmark runs every stage, finds an allocation where there is one, and keeps the loop's small."""
 
 import json
+import multiprocessing
 from dataclasses import asdict
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -10,13 +12,14 @@ from click.testing import CliRunner
 
 from offline.bench import command as bench
 from offline.bench.footage import bundle_for, recorded_footage, simulated_footage
+from offline.bench.peers import peer_stages
 from offline.bench.stages import FLOOR, Stage, Timing, loop_stages, peak_bytes, time_stages
 
 
 def test_every_stage_is_timed_and_allocates_little(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bench, "SIZES", ((320, 240, 90),))
     monkeypatch.setattr(bench, "FOOTAGE_FRAMES", 20)
-    words = ["--frames", "100", "--memory-frames", "150", "--json"]
+    words = ["--frames", "100", "--memory-frames", "150", "--no-peers", "--json"]
     done = CliRunner().invoke(bench.command, words, catch_exceptions=False)
     (table,) = json.loads(done.stdout)["tables"]
     rows = {row["stage"]: row for row in table["stages"]}
@@ -25,6 +28,23 @@ def test_every_stage_is_timed_and_allocates_little(monkeypatch: pytest.MonkeyPat
     for row in rows.values():
         assert 0 < row["p50_us"] <= row["p99_us"] <= row["max_us"]
         assert row["peak_bytes"] is None or row["peak_bytes"] < 16 * 1024
+
+
+def filtered_by_dynamax() -> int:
+    """How many stages the peers have here; each is run twice."""
+    footage = simulated_footage(320, 240, 90, 5)
+    stages, absent = peer_stages(footage, bundle_for(footage))
+    for _, run in stages:
+        run(0)
+        run(1)
+    assert "dynamax" not in absent
+    return len(stages)
+
+
+@pytest.mark.skipif(find_spec("dynamax") is None, reason="dynamax is not installed (extra: peers)")
+def test_a_peer_that_is_installed_is_timed() -> None:
+    with multiprocessing.get_context("spawn").Pool(1) as pool:  # its threads and warnings stay out of this process
+        assert pool.apply(filtered_by_dynamax) >= 1
 
 
 def test_the_table_is_readable() -> None:

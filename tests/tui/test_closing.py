@@ -15,8 +15,8 @@ from rig.tui.help_screen import HelpScreen
     "dialog",
     [
         lambda: Choice("end?", "", (("y", "yes"), ("n", "no"))),
-        lambda: OneLine("note", ""),
-        lambda: HelpScreen(Screen()),
+        lambda: OneLine("note", "", 100),
+        lambda: HelpScreen(Screen(), can_stop=False),
     ],
 )
 async def test_a_dialog_closed_twice_leaves_the_screen_under_it(dialog: Callable[[], Screen[str]]) -> None:
@@ -38,7 +38,7 @@ async def test_what_covers_a_screen_that_closes_goes_with_it() -> None:
     app = EtholoopApp(ManualClock(), plain=False)
     async with app.run_test() as pilot:
         first = app.screen
-        closing = OneLine("", "")
+        closing = OneLine("", "", 100)
         app.push_screen(closing, answers.append)
         app.push_screen(Choice("", "", (("n", "no"),)))
         await pilot.pause()
