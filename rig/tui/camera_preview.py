@@ -41,6 +41,7 @@ class CameraPreview:
         self._rig = rig
         self._clock = clock
         self._over = threading.Event()
+        self._supervisor: Supervisor | None = None
         self._thread = threading.Thread(target=self._run, name="camera preview", daemon=True)
         self.info: CameraInfo | None = None
         self.arena: Arena | None = None
@@ -79,10 +80,15 @@ class CameraPreview:
         self._thread.start()
 
     def close(self) -> None:
-        """Let the camera go; returns when it is free."""
+        """Let the camera go, also while it is still being opened; returns when it is free."""
         self._over.set()
+        self._give_up_opening()
         if self._thread.is_alive():
             self._thread.join()
+
+    def _give_up_opening(self) -> None:
+        if self._supervisor is not None and self._over.is_set():
+            self._supervisor.stop_wish = "the preview was closed"
 
     def _run(self) -> None:
         try:
@@ -95,7 +101,8 @@ class CameraPreview:
         launch = Launch(
             run_dir=run_dir, rig=self._rig, model=run_dir, protocol=run_dir, subject="", session_name="", materials="{}"
         )
-        supervisor = Supervisor(launch, self._clock, lambda line: None)
+        self._supervisor = supervisor = Supervisor(launch, self._clock, lambda line: None)
+        self._give_up_opening()
         try:
             self._look(supervisor, run_dir)
         finally:
@@ -103,7 +110,8 @@ class CameraPreview:
 
     @staticmethod
     def _let_go(supervisor: Supervisor) -> None:
-        for child in supervisor.nursery.running():
+        hearing = (child for child in supervisor.nursery.running() if child.ready_detail is not None)
+        for child in hearing:
             with contextlib.suppress(EtholoopError, subprocess.TimeoutExpired):
                 supervisor.command(child.name, "stop")
                 child.process.wait(LET_GO_S)
