@@ -29,6 +29,7 @@ class Number(click.FloatRange):
 
 KAPPA = Number(0, 1e12, min_open=True)
 FRAME_RATE = Number(1, 1000)
+OVERWRITE = click.option("--overwrite", is_flag=True, help="Replace what exists under the names given.")
 
 
 def gather(kind: type[T]) -> Callable[[Callable[[T], None]], Callable[..., None]]:

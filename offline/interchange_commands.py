@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from offline.arhmm.labelling import Method
-from offline.command_line import gather, repeatable, say
+from offline.command_line import OVERWRITE, gather, repeatable, say
 from offline.dataset import open_dataset, require_model
 from offline.dataset_files import Selection
 from offline.model_export import ExportOptions, export_model, write_model, write_scores
@@ -16,7 +16,7 @@ from offline.model_merge import alike, merge, ready
 from offline.scores import ScoredSession
 from online.errors import ConfigError
 from online.files.bundle import SUFFIX, load_bundle, require_bundle_name, save_bundle
-from online.files.outputs import check_outputs
+from online.files.outputs import check_outputs, refuse_existing
 from online.model import ModelBundle
 
 _MODEL = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -34,6 +34,7 @@ class ExportArguments:
     out: Path
     scores_out: Path | None
     method: Method
+    overwrite: bool
     as_json: bool
 
 
@@ -52,6 +53,7 @@ class ExportArguments:
     show_default=True,
     help="viterbi: as moseq2's apply-model; the others: see 'etholoop apply'.",
 )
+@OVERWRITE
 @click.option("--json", "as_json", is_flag=True, help="Print the summary for programs.")
 @gather(ExportArguments)
 @repeatable
@@ -61,6 +63,7 @@ def export_command(options: ExportArguments) -> None:
         raise ConfigError(f"--out {options.out}: moseq2-viz reads models whose name ends in .p")
     outputs = {"--out": options.out, "--scores-out": options.scores_out}
     check_outputs(outputs, (options.model, *options.scores, options.pca))
+    refuse_existing(outputs, options.overwrite)
     bundle, sessions = _open(options.model, options.scores, options.pca)
     check_outputs(outputs, (s.source for s in sessions))
     scores_path = options.scores_out or options.scores[0]
@@ -83,6 +86,7 @@ class MergeArguments:
     out: Path | None
     pair: tuple[str, ...]
     show: int
+    overwrite: bool
     as_json: bool
 
 
@@ -93,6 +97,7 @@ class MergeArguments:
 @click.option("--pair", multiple=True, help="Two syllables to merge, e.g. 3,17; may be repeated.")
 @click.option("--out", type=click.Path(path_type=Path), help=f"Bundle to write, *{SUFFIX}.")
 @click.option("--show", default=10, show_default=True, type=click.IntRange(1), help="Pairs shown, most alike first.")
+@OVERWRITE
 @click.option("--json", "as_json", is_flag=True, help="Print everything for programs.")
 @gather(MergeArguments)
 @repeatable
@@ -106,6 +111,7 @@ def merge_command(options: MergeArguments) -> None:
     if options.out is not None:
         require_bundle_name("--out", options.out)
     check_outputs({"--out": options.out}, (options.model, *options.scores, options.pca))
+    refuse_existing({"--out": options.out}, options.overwrite)
     bundle, sessions = _open(options.model, options.scores, options.pca)
     pairs = [_pair(text) for text in options.pair]
     if bool(pairs) != (options.out is not None):

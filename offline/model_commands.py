@@ -8,13 +8,13 @@ import click
 import numpy as np
 from rich.console import Console
 
-from offline.command_line import FRAME_RATE, Number
+from offline.command_line import FRAME_RATE, OVERWRITE, Number
 from offline.jax_moseq import import_jax_model
 from offline.model_import import ImportOptions, MoseqFiles, import_model
 from online.errors import ConfigError
 from online.files.bundle import SUFFIX, bundle_sha256, load_bundle, require_bundle_name, save_bundle
 from online.files.names import load_names
-from online.files.outputs import check_outputs
+from online.files.outputs import check_outputs, refuse_existing
 from online.model import ModelBundle
 
 _INPUT = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -36,6 +36,7 @@ class _Import(TypedDict):
     pseudo_count: float
     group: str | None
     covariance_floor: float | None
+    overwrite: bool
 
 
 @click.command(
@@ -71,6 +72,7 @@ class _Import(TypedDict):
 )
 @click.option("--group", help="Whose transitions to take, in a model with separate transitions.")
 @click.option("--covariance-floor", type=_POSITIVE, help="Raise smaller innovation variances (whitened units) to this.")
+@OVERWRITE
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), required=True, help=f"Bundle, *{SUFFIX}.")
 def import_command(**options: Unpack[_Import]) -> None:
     """Make a model bundle from moseq2's PCA, scores and model file.
@@ -83,6 +85,7 @@ def import_command(**options: Unpack[_Import]) -> None:
         raise ConfigError(f"--out {out}: the folder {out.parent} does not exist")
     read = (options[name] for name in ("checkpoint", "pca", "pca_yaml", "scores", "model", "results"))
     check_outputs({"--out": out}, read)
+    refuse_existing({"--out": out}, options["overwrite"])
     with Console(stderr=True).status("reading the files, checking the filter and the labels"):
         if options["checkpoint"] is None:
             bundle = _import_moseq2(options)

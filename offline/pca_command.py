@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.progress import Progress
 
-from offline.command_line import SEED, Number, gather, progress_bar, say
+from offline.command_line import OVERWRITE, SEED, Number, gather, progress_bar, say
 from offline.dataset import hold_out
 from offline.pca.components import Components, component_keys, projection_of, write_components
 from offline.pca.learning import Learning, learn
@@ -22,7 +22,7 @@ from offline.training_pictures import draw_components
 from offline.workers import Workers, open_workers
 from online import projection
 from online.errors import ConfigError, EtholoopError
-from online.files.outputs import check_outputs, require_room
+from online.files.outputs import check_outputs, refuse_existing, require_room
 from online.files.whole_file import whole_file
 from online.frame_grid import SlotRule
 from online.model import ExtractionSettings, PixelFilter, Projection
@@ -46,6 +46,7 @@ class PcaOptions:
     seed: int
     workers: int
     scheduler: str | None
+    overwrite: bool
     as_json: bool
 
 
@@ -73,6 +74,7 @@ class PcaOptions:
 @click.option("--seed", default=0, show_default=True, type=SEED, help="Of the draw of --hold-out.")
 @click.option("--workers", default=1, show_default=True, type=click.IntRange(1), help="Processes.")
 @click.option("--scheduler", help="Address of a dask scheduler whose workers see the same files.")
+@OVERWRITE
 @click.option("--json", "as_json", is_flag=True, help="Print the summary for programs.")
 @gather(PcaOptions)
 def command(options: PcaOptions) -> None:
@@ -84,6 +86,7 @@ def command(options: PcaOptions) -> None:
     out = options.out
     beside = {f"{ending[1:]} beside {out}:": out.with_suffix(ending) for ending in (".yaml", ".png")}
     check_outputs({"--out": out, "--scores": options.scores, **beside}, options.results)
+    refuse_existing({"--out": out, "--scores": options.scores}, options.overwrite)
     sessions, complaints = open_all(options.results, options.dropped_frames, options.mm_per_crop_pixel)
     for complaint in complaints:
         say(f"skipped: {complaint}")

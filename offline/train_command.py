@@ -8,7 +8,7 @@ from offline.arhmm.checkpoint import TracePoint
 from offline.arhmm.fit import Fit, fit
 from offline.arhmm.gibbs import Settings
 from offline.arhmm.transitions import StickyHDP
-from offline.command_line import FRAME_RATE, KAPPA, SEED, Number, gather, progress_bar, repeatable, say
+from offline.command_line import FRAME_RATE, KAPPA, OVERWRITE, SEED, Number, gather, progress_bar, repeatable, say
 from offline.dataset import DataSet, available_components, common_rate_hz, hold_out, open_dataset, require_components
 from offline.dataset_files import Selection
 from offline.pca.components import read_components
@@ -57,6 +57,7 @@ from online.errors import ConfigError
 @click.option(
     "--resume", is_flag=True, help="Continue a run that was stopped, bit for bit, with what it kept beside OUT."
 )
+@OVERWRITE
 @click.option("--scan", is_flag=True, help="Choose kappa and the like on held-out sessions, and among restarts.")
 @click.option("--scan-kappa", type=NumberList(1e12), default="1e1,1e2,1e3,1e4,1e5,1e6", show_default=True)
 @click.option("--scan-lags", type=NumberList(20, whole=True), default="", help="Numbers of lags to scan, e.g. 1,2,3,5.")

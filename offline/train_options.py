@@ -10,7 +10,7 @@ import click
 
 from offline.arhmm.fit import Schedule
 from online.files.bundle import SUFFIX, require_bundle_name
-from online.files.outputs import check_outputs
+from online.files.outputs import check_outputs, refuse_existing
 
 
 class NumberList(click.ParamType):  # type: ignore[type-arg] # generic in newer versions of click alone
@@ -60,6 +60,7 @@ class TrainOptions:
     prior: Literal["learned", "fixed"]
     seed: int
     resume: bool
+    overwrite: bool
     scan: bool
     scan_kappa: tuple[float, ...]
     scan_lags: tuple[int, ...]
@@ -96,16 +97,20 @@ def bundle_of_group(out: Path, group: str) -> Path:
 
 
 def check_train_outputs(options: TrainOptions, groups: Sequence[str] = ()) -> None:
-    """Raise a ConfigError where --out is no name of a bundle, or something cannot or must not be written."""
+    """Raise a ConfigError where --out is no name of a bundle, or something cannot or must not be written.
+
+    A bundle that exists is replaced with --overwrite and by a run that is resumed alone.
+    """
     out = options.out
     require_bundle_name("--out", out)
-    outputs = {
-        "--out": out,
+    bundles = {"--out": out} | {f"bundle of group {name!r}": bundle_of_group(out, name) for name in groups}
+    outputs = bundles | {
         "checkpoint": chains_of(out) / "kappa.h5" if options.scan else checkpoint_of(out),
         "picture": picture_of(out),
         "picture of the scan": picture_of(out, of_scan=True),
-    } | {f"bundle of group {name!r}": bundle_of_group(out, name) for name in groups}
+    }
     check_outputs(outputs, (*options.scores, options.pca, options.changepoints))
+    refuse_existing(bundles, options.overwrite or options.resume)
 
 
 def schedule_of(options: TrainOptions, checkpoint: Path | None) -> Schedule:

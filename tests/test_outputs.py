@@ -91,6 +91,35 @@ def test_a_command_refuses_to_write_two_things_into_one_file(
     assert (ended.value.code, "is written there" in said) == (2, True), said
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        "train r.h5 --out old.model.h5",
+        "model import --pca p.h5 --scores r.h5 --model x.p --out old.model.h5",
+        "model merge m.model.h5 r.h5 --pair 0,1 --out old.model.h5",
+        "model export m.model.h5 r.h5 --out old.p",
+        "model export m.model.h5 r.h5 --out new.p --scores-out old.h5",
+        "pca r.h5 --out old.h5 --scores new.h5",
+        "pca r.h5 --out new.h5 --scores old.h5",
+    ],
+)
+def test_what_was_learned_is_replaced_only_if_asked(
+    words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("r.h5", "m.model.h5", "x.p", "p.h5", "p.yaml", "old.model.h5", "old.p", "old.h5"):
+        (tmp_path / name).write_text("anything")
+    before = sorted(tmp_path.iterdir())
+    refusal = "exists already; choose another name, or --overwrite replaces it"
+    with pytest.raises(SystemExit) as ended:
+        main(words.split())
+    assert (ended.value.code, refusal in capsys.readouterr().err) == (2, True)
+    assert sorted(tmp_path.iterdir()) == before
+    with pytest.raises(SystemExit):
+        main([*words.split(), "--overwrite"])
+    assert refusal not in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("words", ["train r.h5", "model merge r.h5 r.h5 --pair 0,1", "model import"])
 def test_a_bundle_is_called_one_before_anything_is_read(
     words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

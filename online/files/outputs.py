@@ -34,6 +34,16 @@ def check_outputs(outputs: Mapping[str, Path | None], inputs: Iterable[Path | No
         _require_writable(option, path)
 
 
+def refuse_existing(outputs: Mapping[str, Path | None], overwrite: bool) -> None:
+    """Raise ConfigError for the first output, by the option that names it, that exists, unless --overwrite was given.
+
+    For what took long to make and what other files refer to, such as a model, by whose numbers protocols and names go.
+    """
+    for option, path in outputs.items():
+        if path is not None and not overwrite and path.exists():
+            raise ConfigError(f"{option} {path}: exists already; choose another name, or --overwrite replaces it")
+
+
 def require_room(option: str, path: Path, needed_bytes: int) -> None:
     """Raise CannotWrite where the disk that `path` will lie on has less than `needed_bytes` left."""
     free = shutil.disk_usage(_existing_folder(path)).free

@@ -120,14 +120,15 @@ def test_components_can_be_learned_without_the_held_out_sessions(tmp_path: Path)
     pca, scores = tmp_path / "pca.h5", tmp_path / "scores.h5"
 
     def components(*arguments: str) -> NDArray[np.float32]:
-        more = ["--out", str(pca), "--scores", str(scores), "--components", "4", *arguments]
+        more = ["--out", str(pca), "--scores", str(scores), "--components", "4", "--overwrite", *arguments]
         result = CliRunner().invoke(pca_command.command, more, catch_exceptions=False)
         assert result.exit_code == 0, result.output
         with h5py.File(pca) as file:
             return np.asarray(file["components"])
 
     def held_and_said() -> tuple[list[str], str]:
-        arguments = [str(scores), "--out", str(tmp_path / "m.model.h5"), *QUICK, "--json", "--hold-out", "0.25"]
+        more = [*QUICK, "--json", "--hold-out", "0.25", "--overwrite"]
+        arguments = [str(scores), "--out", str(tmp_path / "m.model.h5"), *more]
         result = CliRunner().invoke(train_command.command, arguments, catch_exceptions=False)
         return json.loads(result.stdout)["held_out_sessions"], result.stderr
 
@@ -185,4 +186,4 @@ def test_what_cannot_be_judged_or_learned_is_said(tmp_path: Path, scores: Path) 
         for uuid in file["scores"]:
             file["scores"][uuid][:, 1] = np.nan
     with pytest.raises(ConfigError, match=r"session session-\d: score 2 is missing in every frame"):
-        train(scores, tmp_path / "m.model.h5")
+        train(scores, tmp_path / "other.model.h5")

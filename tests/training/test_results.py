@@ -18,7 +18,8 @@ PARAMETERS = "metadata/extraction/parameters/"
 
 
 def pca(folder: Path, *results: Path) -> None:
-    arguments = ["--out", str(folder / "pca.h5"), "--scores", str(folder / "scores.h5"), "--components", "3"]
+    files = ["--out", str(folder / "pca.h5"), "--scores", str(folder / "scores.h5"), "--overwrite"]
+    arguments = [*files, "--components", "3"]
     CliRunner().invoke(pca_command.command, [*map(str, results), *arguments], catch_exceptions=False)
 
 
