@@ -35,14 +35,21 @@ def health(view: SessionView, width: int, now_ns: int, screen_lost: int) -> list
     lost = view.messages_lost
     numbers: list[Part] = [
         (f"{number(view.rate_hz, 4)} Hz{gap}", "strong"),
-        (f"dropped {view.dropped_by_camera}{gap}", "warn" if view.dropped_by_camera else "text"),
+        (f"dropped {so_far(view, view.dropped_by_camera)}{gap}", "warn" if view.dropped_by_camera else "text"),
         (f"lost {lost}{gap}", "bad" if lost else "text"),
     ]
-    blind: Line = ((f"blind {view.without_evidence}", "text"),)
+    blind: Line = ((f"blind {so_far(view, view.without_evidence)}", "text"),)
     if width < NARROW:
         return [title("health", width), tuple(processes), (*numbers, *blind), doubts(view, board, width)]
     missed: Line = ((f"  screen missed {screen_lost}", "dim"),) if screen_lost else ()
     return [title("health", width), tuple(processes), (*numbers, *blind, *missed), doubts(view, board, width)]
+
+
+def so_far(view: SessionView, count: int) -> str:
+    """A count over the session; "-", or at least so many ("3+"), until what was before the screen is known."""
+    if view.knows_earlier:
+        return str(count)
+    return f"{count}+" if count else "-"
 
 
 def heartbeat(view: SessionView, now_ns: int) -> Line:

@@ -425,6 +425,19 @@ def test_losses_and_processes_that_were_never_heard_are_shown(view: SessionView)
     assert "○ camera" in text(health(view, 60, 1, 0)), "unknown is unhealthy"
 
 
+def test_counts_of_the_session_are_not_zero_before_its_past_is_known(tmp_path: Path, view: SessionView) -> None:
+    words = text(health(view, 62, 0, 0))
+    assert "dropped -" in words
+    assert "blind -" in words
+    view.take(frame(7, dropped=3), None, 0)
+    assert "dropped 3+" in text(health(view, 62, 0, 0)), "heard losses are never hidden"
+    write_session(tmp_path, history_of(10))
+    view.take_earlier(read_earlier(tmp_path))
+    words = text(health(view, 62, 0, 0))
+    assert f"dropped {view.dropped_by_camera} " in words
+    assert f"blind {view.without_evidence}" in words
+
+
 def write_session(path: Path, messages: list[Message]) -> None:
     shape = SessionShape(2, 2, K, 0, 2, 80, record_depth=False, compression_level=0)
     writer = SessionWriter(path / "session.h5", shape, {}, {"subject": "m1"})
