@@ -120,7 +120,7 @@ def _show_counts(inquiry: Inquiry, options: WhyOptions) -> None:
         for cause, number in causes.items():
             click.echo(f"  {number:>7}  {cause}")
         if not causes:
-            click.echo("        0")
+            click.echo("     none")
 
 
 def write_near(inquiry: Inquiry, rule: str | None, out: Path) -> None:
