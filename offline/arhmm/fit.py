@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from offline.arhmm.emission import pack
 from offline.arhmm.gibbs import Chain, Settings, annealed, start, sweep, workers
 from offline.arhmm.hmm import NO_LABEL, Labels, forward_filter, session_log_likelihood
 from offline.arhmm.labelling import filtered_posterior
+from offline.arhmm.merging import merge_duplicates
 from offline.arhmm.summary import Accumulator, empty_accumulator, group_models, summarise, take
 from online.errors import CannotWrite, EtholoopError
 from online.model import ARHMM
@@ -22,6 +24,7 @@ from online.model import ARHMM
 Array = NDArray[np.float64]
 
 HELD_OUT_EVERY = 10
+MERGE_EVERY = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,15 +81,23 @@ def fit(
         run = _begin(train, settings, schedule, identity)
         chain = run.chain
         while chain.sweep < schedule.sweeps:
-            averaging = chain.sweep >= schedule.sweeps - schedule.average
-            sweep(chain, train, annealed(settings, chain.sweep, schedule.sweeps), pool, keep_prior=averaging)
-            if averaging:
+            if advance(chain, train, settings, schedule, pool):
                 take(run.accumulator, chain)
             run.trace.append(_observe(chain, train, held_out))
             report(run.trace[-1])
             if chain.sweep % schedule.checkpoint_every == 0 or chain.sweep == schedule.sweeps:
                 _keep(schedule.checkpoint, run, identity, warn)
         return _finish(chain, run.accumulator, run.trace, settings)
+
+
+def advance(chain: Chain, train: Sessions, settings: Settings, schedule: Schedule, pool: ThreadPoolExecutor) -> bool:
+    """One sweep as the schedule wants it; whether it is one to average."""
+    averaging = chain.sweep >= schedule.sweeps - schedule.average
+    now = annealed(settings, chain.sweep, schedule.sweeps)
+    sweep(chain, train, now, pool, keep_prior=averaging)
+    if settings.merge and not averaging and chain.sweep % MERGE_EVERY == 0:
+        merge_duplicates(chain, train, now)
+    return averaging
 
 
 def _begin(train: Sessions, settings: Settings, schedule: Schedule, identity: dict[str, Any]) -> Run:

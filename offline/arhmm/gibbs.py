@@ -45,7 +45,8 @@ class Settings:
     `student_t` gives every syllable its own heavy-tailed innovations. `learn_prior` draws the parameters of the prior,
     too; without it they stay as moseq2-model has them. `identity_on_oldest` puts the fixed prior's mean on the oldest
     lag, as moseq2-model does. `mixture` draws every frame's syllable by itself, whatever came before.
-    `anneal` lets kappa rise to its value over the first half of the sweeps.
+    `anneal` lets kappa rise to its value over the first half of the sweeps; `merge` joins duplicate syllables
+    (`offline.arhmm.merging`) until the sweeps that are averaged.
     """
 
     hdp: StickyHDP
@@ -55,6 +56,7 @@ class Settings:
     identity_on_oldest: bool = False
     mixture: bool = False
     anneal: bool = True
+    merge: bool = True
     seed: int = 0
 
 

@@ -11,15 +11,15 @@ summarised over its last 40 of 200 sweeps.
 import json
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import click
 import numpy as np
 from numpy.typing import NDArray
 
 from offline.arhmm.data import Sessions, assemble, fit_whitening
-from offline.arhmm.fit import log_likelihood_per_frame
-from offline.arhmm.gibbs import Chain, Settings, annealed, collect, start, sweep, workers
+from offline.arhmm.fit import Schedule, advance, log_likelihood_per_frame
+from offline.arhmm.gibbs import Chain, Settings, collect, start, workers
 from offline.arhmm.hmm import NO_LABEL, Labels
 from offline.arhmm.labelling import label
 from offline.arhmm.summary import empty_accumulator, summarise, take
@@ -63,24 +63,17 @@ def simulate(num_sessions: int, num_frames: int, separation: float) -> Data:
     )
 
 
-Step = Callable[[Chain, Sessions, Settings, int, int], Settings]
+Step = Callable[[Chain, Sessions, Settings, int, int], None]
 
 
-def plain(_chain: Chain, _data: Sessions, settings: Settings, _done: int, _total: int) -> Settings:
-    """The sampler as it is."""
-    return settings
+def nothing(_chain: Chain, _data: Sessions, _settings: Settings, _done: int, _total: int) -> None:
+    """No move beside those of `etholoop train`."""
 
 
-def anneal(_chain: Chain, _data: Sessions, settings: Settings, done: int, total: int) -> Settings:
-    """Kappa rises from a hundredth to its value over the first half: as `etholoop train` does."""
-    return annealed(settings, done, total)
-
-
-def split_idle(chain: Chain, data: Sessions, settings: Settings, done: int, total: int) -> Settings:
+def split_idle(chain: Chain, data: Sessions, settings: Settings, done: int, total: int) -> None:
     """Every tenth sweep of the first half, each idle syllable gets half of the frames of the worst explained one."""
     if done % 10 == 0 and 0 < done < total // 2:
         _reseed(chain, data, settings, np.random.default_rng((settings.seed, done)))
-    return settings
 
 
 def _reseed(chain: Chain, data: Sessions, settings: Settings, rng: np.random.Generator) -> None:
@@ -95,23 +88,35 @@ def _reseed(chain: Chain, data: Sessions, settings: Settings, rng: np.random.Gen
     chain.statistics = collect(data, chain.labels, chain.weights, settings.max_syllables)
 
 
-def both(chain: Chain, data: Sessions, settings: Settings, done: int, total: int) -> Settings:
-    """`anneal` and `split` together."""
-    return anneal(chain, data, split_idle(chain, data, settings, done, total), done, total)
+@dataclass(frozen=True)
+class Variant:
+    """How a chain is run; `etholoop train` anneals and merges."""
+
+    anneal: bool = True
+    merge: bool = True
+    step: Step = nothing
 
 
-VARIANTS: dict[str, Step] = {"plain": plain, "anneal": anneal, "split": split_idle, "anneal+split": both}
+VARIANTS = {
+    "plain": Variant(anneal=False, merge=False),
+    "anneal": Variant(merge=False),
+    "anneal+merge": Variant(),
+    "split": Variant(anneal=False, merge=False, step=split_idle),
+    "anneal+split": Variant(merge=False, step=split_idle),
+}
 
 
-def run(data: Data, settings: Settings, step: Step, labels: Labels | None, sweeps: int) -> tuple[ARHMM, Array, Labels]:
+def run(
+    data: Data, settings: Settings, variant: Variant, labels: Labels | None, sweeps: int
+) -> tuple[ARHMM, Array, Labels]:
     """Model, usage and Gibbs labels of one chain."""
+    settings = replace(settings, anneal=variant.anneal, merge=variant.merge)
     with workers(2) as pool:
         chain = start(data.train, settings, None if labels is None else labels.copy())
         sums = empty_accumulator(settings, data.train)
         for done in range(sweeps):
-            averaging = done >= sweeps - AVERAGED
-            sweep(chain, data.train, step(chain, data.train, settings, done, sweeps), pool, averaging)
-            if averaging:
+            variant.step(chain, data.train, settings, done, sweeps)
+            if advance(chain, data.train, settings, Schedule(sweeps, AVERAGED), pool):
                 take(sums, chain)
     model, usage, _ = summarise(sums, chain.prior, settings)
     return model, usage, chain.labels
@@ -137,7 +142,7 @@ def judge(data: Data, model: ARHMM, usage: Array, gibbs: Labels) -> tuple[dict[s
 
 
 @click.command()
-@click.option("--variant", "variants", multiple=True, type=click.Choice(sorted(VARIANTS)), default=("anneal",))
+@click.option("--variant", "variants", multiple=True, type=click.Choice(sorted(VARIANTS)), default=("anneal+merge",))
 @click.option("--seeds", default=3)
 @click.option("--sweeps", default=200)
 @click.option("--sessions", default=30)
@@ -151,11 +156,11 @@ def main(
     data = simulate(sessions, frames, separation)
     cases = [(name, seed, VARIANTS[name], None) for name in variants for seed in range(seeds)]
     if truth:
-        cases.insert(0, ("truth", 0, plain, data.train_truth))
+        cases.insert(0, ("truth", 0, VARIANTS["plain"], data.train_truth))
     found: dict[str, list[NDArray[np.int16]]] = {}
-    for name, seed, step, labels in cases:
+    for name, seed, variant, labels in cases:
         began = time.monotonic()
-        row, labelled = judge(data, *run(data, Settings(StickyHDP(1e3), seed=seed), step, labels, sweeps))
+        row, labelled = judge(data, *run(data, Settings(StickyHDP(1e3), seed=seed), variant, labels, sweeps))
         found.setdefault(name, []).append(labelled)
         rounded = {key: round(value, 4) for key, value in row.items()}
         click.echo(json.dumps({"chain": name, "seed": seed} | rounded | {"s": round(time.monotonic() - began)}))
