@@ -23,3 +23,25 @@ def durations_frames(sessions: Sequence[NDArray[np.integer]]) -> NDArray[np.int6
         complete = labelled[1:-1] & labelled[:-2] & labelled[2:] if len(starts) > 2 else np.empty(0, np.bool_)
         lengths.append(np.diff(starts)[1:][complete] if len(starts) > 2 else np.empty(0, np.int64))
     return np.concatenate(lengths) if lengths else np.empty(0, np.int64)
+
+
+def resolved_durations_frames(sessions: Sequence[NDArray[np.integer]], resolution_frames: int) -> NDArray[np.int64]:
+    """Frames from one change of label to the next, as a detector sees them that, after a change, is blind for less
+    than `resolution_frames`. Changes next to rows without a label are none, and nothing is counted across such rows."""
+    lengths = [np.diff(_seen(edges, resolution_frames)) for labels in sessions for edges in _changes_by_stretch(labels)]
+    return np.concatenate(lengths) if lengths else np.empty(0, np.int64)
+
+
+def _changes_by_stretch(labels: NDArray[np.integer]) -> list[NDArray[np.int64]]:
+    """Rows of changes between labels, for each stretch of rows with labels."""
+    rows = np.flatnonzero(labels >= 0)
+    stretches = np.split(rows, np.flatnonzero(np.diff(rows) > 1) + 1)
+    return [own[0] + np.flatnonzero(np.diff(labels[own])) + 1 for own in stretches if len(own)]
+
+
+def _seen(edges: NDArray[np.int64], resolution_frames: int) -> NDArray[np.int64]:
+    kept: list[int] = []
+    for edge in edges.tolist():
+        if not kept or edge - kept[-1] >= resolution_frames:
+            kept.append(edge)
+    return np.array(kept, np.int64)

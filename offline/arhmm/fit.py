@@ -95,7 +95,8 @@ def advance(chain: Chain, train: Sessions, settings: Settings, schedule: Schedul
     averaging = chain.sweep >= schedule.sweeps - schedule.average
     now = annealed(settings, chain.sweep, schedule.sweeps)
     sweep(chain, train, now, pool, keep_prior=averaging)
-    if settings.merge and not averaging and chain.sweep % MERGE_EVERY == 0:
+    settled = 2 * chain.sweep >= schedule.sweeps  # kappa has its value, and labels their shape
+    if settings.merge and settled and not averaging and chain.sweep % MERGE_EVERY == 0:
         merge_duplicates(chain, train, now)
     return averaging
 

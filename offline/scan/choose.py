@@ -1,9 +1,13 @@
 """Which candidate of a scan to take, and why, in words.
 
-The rule: the held-out log-likelihood decides. Candidates that are worse than the best by less than `INDIFFERENT_NATS`
-a frame, or by less than one standard error of the difference over sessions, are as good; among those the kappa is taken
-whose bouts match the changepoints' block durations best (the medians' ratio nearest to one), and of lags, components
-and innovations the simplest. Without changepoints the best held-out log-likelihood alone decides kappa.
+Kappa: where there are changepoints, bouts must last as their blocks do (the medians' ratio nearest to one); of the
+kappas that match within `ALIKE` of the nearest, the one with the best held-out log-likelihood is taken. Changepoints
+that are close to each other merge into one, so bouts are measured as changepoints would see them. The log-likelihood
+alone would not do: crops are no linear image of posture, and a chain that switches every few frames bends around that.
+Without changepoints it decides nevertheless, for there is nothing else.
+
+Of lags, components and innovations the simplest is taken of those that the held-out log-likelihood does not tell from
+the best: behind by less than `INDIFFERENT_NATS` a frame, or than one standard error of the difference over sessions.
 """
 
 from collections.abc import Callable, Sequence
@@ -17,6 +21,8 @@ from offline.scan.trials import Candidate, Trial
 from online.model import Array
 
 INDIFFERENT_NATS = 0.01
+ALIKE = np.log(1.1)
+FAR_OFF = np.log(1.25)
 HISTOGRAM_EDGES_S = np.linspace(0, 3, 91)
 
 
@@ -25,8 +31,8 @@ class Standing:
     """One candidate's figures over its restarts.
 
     held_out: mean over restarts, nats a frame; behind: how far behind the best, and standard_error of that over
-    sessions; median_ms of its bouts; ratio of that to the median block and js the Jensen-Shannon distance (base 2) of
-    both distributions, None without changepoints."""
+    sessions; median_ms of its bouts; ratio of the median of its bouts as changepoints see them to the median block, and
+    js the Jensen-Shannon distance (base 2) of both distributions, None without changepoints."""
 
     candidate: Candidate
     restarts: int
@@ -68,9 +74,10 @@ def _standing(
     lengths_s = np.concatenate([t.durations_frames for t in trials]) * frame_ms / 1000
     median_s = float(np.median(lengths_s)) if len(lengths_s) else float("nan")
     ratio = js = None
-    if blocks_s is not None and len(blocks_s) and len(lengths_s):
-        ratio = median_s / float(np.median(blocks_s))
-        histograms = [np.histogram(np.minimum(v, 3.0), HISTOGRAM_EDGES_S)[0] + 1e-9 for v in (lengths_s, blocks_s)]
+    resolved_s = np.concatenate([t.resolved_frames for t in trials]) * frame_ms / 1000
+    if blocks_s is not None and len(blocks_s) and len(resolved_s):
+        ratio = float(np.median(resolved_s) / np.median(blocks_s))
+        histograms = [np.histogram(np.minimum(v, 3.0), HISTOGRAM_EDGES_S)[0] + 1e-9 for v in (resolved_s, blocks_s)]
         js = float(jensenshannon(*histograms, base=2))
     return Standing(
         candidate=trials[0].candidate.kind,
@@ -88,25 +95,27 @@ def _standing(
 def choose_kappa(rows: Sequence[Standing]) -> tuple[Standing, str]:
     """The row to take and the reason."""
     best = min(rows, key=lambda row: row.behind)
-    good = [row for row in rows if row.as_good]
     if best.ratio is None:
         return best, (
             f"kappa {best.candidate.kappa:g}: best held-out log-likelihood ({best.held_out:.3f} nats a frame); there "
             "are no changepoints to compare durations with (--changepoints), so it decides alone"
         )
-    matched = min(good, key=lambda row: (_mismatch(row), row.behind))
-    closest = min(rows, key=_mismatch)
+    nearest = min(map(_mismatch, rows))
+    matching = [row for row in rows if _mismatch(row) <= nearest + ALIKE]
+    taken = min(matching, key=lambda row: row.behind)
     text = (
-        f"kappa {matched.candidate.kappa:g}: of {len(good)} that held-out data cannot tell from the best "
-        f"(kappa {best.candidate.kappa:g}, {best.held_out:.3f} nats a frame) its bouts come closest to the "
-        f"changepoints' blocks ({matched.ratio:.2f} times their median)"
+        f"kappa {taken.candidate.kappa:g}: its bouts, as changepoints would see them, last {taken.ratio:.2f} times as "
+        f"long as the blocks between these; of {len(matching)} that match as well it explains held-out sessions best "
+        f"({taken.held_out:.3f} nats a frame)"
     )
-    if closest not in good:
+    if best is not taken and best.ratio is not None:
         text += (
-            f"; kappa {closest.candidate.kappa:g} comes closer ({closest.ratio:.2f} times) but explains "
-            f"{closest.behind:.3f} nats a frame less of what the animal does"
+            f"; kappa {best.candidate.kappa:g} explains {taken.behind:.3f} nats a frame more, by changing syllable "
+            f"within movements: its bouts last {best.ratio:.2f} times as long as the blocks"
         )
-    return matched, text
+    if _mismatch(taken) > FAR_OFF:
+        text += "; no kappa tried comes close: try larger or smaller ones (--scan-kappa)"
+    return taken, text
 
 
 def choose_simplest(

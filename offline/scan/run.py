@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+import numpy as np
+
 from offline.arhmm.data import Sessions
 from offline.arhmm.fit import Schedule
 from offline.arhmm.gibbs import Settings
@@ -72,6 +74,13 @@ class Scale:
     frame_ms: float
     blocks_s: Array | None
 
+    @property
+    def resolution_frames(self) -> int:
+        """How near to each other changepoints can be: the first percentile of their blocks, or one frame."""
+        if self.blocks_s is None or not len(self.blocks_s):
+            return 1
+        return max(1, round(float(np.percentile(self.blocks_s, 1)) * 1000 / self.frame_ms))
+
 
 @dataclass(frozen=True, slots=True)
 class Means:
@@ -98,7 +107,7 @@ def run_scan(
     ConfigError
         if no held-out frame can be judged, or no trial succeeds.
     """
-    data = scan_data(*sessions, *base, request.all_kinds)
+    data = scan_data(*sessions, *base, request.all_kinds, scale.resolution_frames)
     known: dict[Candidate, Trial] = {}
     complaints: list[str] = []
 

@@ -17,7 +17,7 @@ from offline.arhmm.fit import Fit, Schedule, fit
 from offline.arhmm.gibbs import Settings
 from offline.arhmm.labelling import filtered_posterior
 from offline.arhmm.transitions import StickyHDP
-from offline.durations import durations_frames
+from offline.durations import durations_frames, resolved_durations_frames
 from online.model import ARHMM, Array
 
 
@@ -41,7 +41,7 @@ class Candidate:
 class ScanData:
     """What all trials share. `train` and `held_out` have all components; `settings` and `schedule` lack what a
     candidate says; `rest` (D,) holds, for each number of components in use, the held-out log-likelihood of the others,
-    summed for each session."""
+    summed for each session. `resolution_frames`: how near to each other two changepoints can be."""
 
     train: Sessions
     held_out: Sessions
@@ -49,18 +49,21 @@ class ScanData:
     schedule: Schedule
     most_lags: int
     rest: dict[int, Array]
+    resolution_frames: int = 1
 
 
 @dataclass(frozen=True, slots=True)
 class Trial:
     """A finished chain. held_out (S,): log-likelihood of each held-out session; frames (S,) that it sums;
-    durations_frames: complete bouts of the last Gibbs sample."""
+    durations_frames: complete bouts of the last Gibbs sample; resolved_frames: those that changepoints
+    would see."""
 
     candidate: Candidate
     fit: Fit
     held_out: Array
     frames: NDArray[np.int64]
     durations_frames: NDArray[np.int64]
+    resolved_frames: NDArray[np.int64]
 
     @property
     def held_out_per_frame(self) -> float:
@@ -69,12 +72,17 @@ class Trial:
 
 
 def scan_data(
-    train: Sessions, held_out: Sessions, settings: Settings, schedule: Schedule, candidates: list[Candidate]
+    train: Sessions,
+    held_out: Sessions,
+    settings: Settings,
+    schedule: Schedule,
+    candidates: list[Candidate],
+    resolution_frames: int = 1,
 ) -> ScanData:
     """Prepare what the trials share."""
     most_lags = max(c.num_lags for c in candidates)
     rest = {count: _rest(train, held_out, count, most_lags) for count in {c.num_components for c in candidates}}
-    return ScanData(train, held_out, settings, schedule, most_lags, rest)
+    return ScanData(train, held_out, settings, schedule, most_lags, rest, resolution_frames)
 
 
 def run_trial(data: ScanData, candidate: Candidate) -> Trial:
@@ -97,8 +105,15 @@ def judged(data: ScanData, candidate: Candidate, found: Fit) -> Trial:
     """A candidate's finished chain, judged on the held-out sessions."""
     train, held = (narrowed(s, candidate.num_components, candidate.num_lags) for s in (data.train, data.held_out))
     sums, frames = judge(found.model, held, common_frames(data.held_out, data.most_lags))
-    lengths = durations_frames([found.gibbs_labels[train.rows(i)] for i in range(len(train.names))])
-    return Trial(candidate, found, sums + data.rest[candidate.num_components], frames, lengths)
+    labels = [found.gibbs_labels[train.rows(i)] for i in range(len(train.names))]
+    return Trial(
+        candidate=candidate,
+        fit=found,
+        held_out=sums + data.rest[candidate.num_components],
+        frames=frames,
+        durations_frames=durations_frames(labels),
+        resolved_frames=resolved_durations_frames(labels, data.resolution_frames),
+    )
 
 
 def judge(model: ARHMM, sessions: Sessions, counted: NDArray[np.bool_]) -> tuple[Array, NDArray[np.int64]]:

@@ -16,6 +16,7 @@ from offline.arhmm.fit import Fit, Schedule
 from offline.arhmm.gibbs import Settings
 from offline.arhmm.transitions import StickyHDP
 from offline.changepoints import SessionChanges, write_changepoints
+from offline.durations import resolved_durations_frames
 from offline.pca.learning import Learning, session_moments
 from offline.results import open_all
 from offline.scan.agreement import compare_restarts, shared_frames
@@ -39,32 +40,59 @@ def trial(kappa: float, held_out: list[float], frames: int = 1000, length: int =
     blank = Fit(MODEL, np.full(4, 0.25), np.zeros(0, np.int16), ())
     candidate = replace(FIRST, kappa=kappa, seed=seed)
     count = np.full(len(held_out), frames)
-    return Trial(candidate, blank, np.array(held_out) * frames, count, np.full(50, length))
+    lengths = np.full(50, length)
+    return Trial(candidate, blank, np.array(held_out) * frames, count, lengths, lengths)
 
 
 def blocks(frames: int) -> Array:
     return np.full(40, frames / 30)
 
 
-def test_held_out_likelihood_decides_where_it_can() -> None:
-    rows = standings([trial(10, [-5.0, -5.1], length=10), trial(1e5, [-5.4, -5.5], length=30)], 1000 / 30, blocks(30))
-    taken, reason = choose_kappa(rows)
-    assert taken.candidate.kappa == 10
-    assert rows[1].behind == pytest.approx(0.4)
-    assert rows[1].ratio == pytest.approx(1.0)
-    assert "kappa 100000 comes closer" in reason
-
-
-def test_durations_decide_among_kappas_that_held_out_data_cannot_tell_apart() -> None:
+def test_bouts_that_last_as_the_blocks_decide_kappa_and_the_price_is_told() -> None:
     trials = [
-        trial(10, [-5.0, -5.1], length=10),
-        trial(100, [-5.005, -5.105], length=14),
+        trial(10, [-5.0, -5.1], length=3),
+        trial(1e5, [-5.4, -5.5], length=29),
+        trial(1e7, [-5.9, -5.9], length=60),
+    ]
+    taken, reason = choose_kappa(standings(trials, 1000 / 30, blocks(30)))
+    assert taken.candidate.kappa == 1e5
+    assert taken.ratio == pytest.approx(29 / 30)
+    assert taken.behind == pytest.approx(0.4)
+    assert "kappa 10 explains 0.400 nats a frame more" in reason
+    assert "last 0.10 times as long" in reason
+    assert "--scan-kappa" not in reason
+
+
+def test_of_kappas_that_match_the_blocks_alike_the_likelier_is_taken() -> None:
+    trials = [
+        trial(1e3, [-5.0, -5.1], length=10),
+        trial(1e4, [-5.2, -5.3], length=15),
         trial(1e5, [-5.4, -5.5], length=16),
     ]
-    assert choose_kappa(standings(trials, 1000 / 30, blocks(16)))[0].candidate.kappa == 100
+    assert choose_kappa(standings(trials, 1000 / 30, blocks(16)))[0].candidate.kappa == 1e4
     taken, reason = choose_kappa(standings(trials, 1000 / 30, None))
-    assert taken.candidate.kappa == 10
+    assert taken.candidate.kappa == 1e3
     assert "decides alone" in reason
+
+
+def test_a_scan_in_which_nothing_matches_says_so() -> None:
+    trials = [trial(10, [-5.0, -5.1], length=3), trial(100, [-5.1, -5.2], length=4)]
+    taken, reason = choose_kappa(standings(trials, 1000 / 30, blocks(16)))
+    assert taken.candidate.kappa == 100
+    assert "no kappa tried comes close" in reason
+
+
+def test_changes_nearer_than_the_resolution_are_one() -> None:
+    """Counted within stretches of rows that have labels."""
+    labels = np.array([-5, 0, 0, 1, 1, 2, 2, 2, 2, 3, -5, 1, 2, 2, 2, 2, 0], np.int16)
+    assert resolved_durations_frames([labels], 1).tolist() == [2, 4, 4]
+    assert resolved_durations_frames([labels], 3).tolist() == [6, 4]
+    assert resolved_durations_frames([labels[:1], labels[:3]], 3).tolist() == []
+
+
+def test_the_resolution_is_that_of_the_shortest_blocks() -> None:
+    assert Scale(1000 / 30, np.array([4.0] * 5 + [20.0] * 95) / 30).resolution_frames == 4
+    assert Scale(1000 / 30, None).resolution_frames == 1
 
 
 def test_differences_are_judged_within_sessions() -> None:
