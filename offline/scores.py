@@ -29,7 +29,8 @@ MOST_SPREADS = 1e4
 class ScoredSession:
     """Scores (T, C) of one session, NaN rows where frames were dropped; its group, its subject (empty where unknown),
     the frame number (T,) of each row, NaN at dropped frames, whether the components were learned from this session as
-    well, and the `component_keys` of (at least) the components (each None where unknown)."""
+    well, the `component_keys` of (at least) the components (each None where unknown), and whether the file says that a
+    `depth_camera` was there."""
 
     uuid: str
     scores: Array
@@ -39,6 +40,12 @@ class ScoredSession:
     frame_numbers: NDArray[np.float32] | None = None
     in_components: bool | None = None
     component_keys: tuple[str, ...] | None = None
+    depth_camera: bool = False
+
+    @property
+    def of_crops(self) -> bool:
+        """Whether the scores are known to be of a depth camera's crops, not of posture itself."""
+        return self.depth_camera or self.component_keys is not None
 
 
 def sha256(path: Path) -> str:
@@ -78,6 +85,7 @@ def read_scores(path: Path, num_components: int | None = None) -> list[ScoredSes
                     subject=_subject(file, uuid),
                     frame_numbers=_frame_numbers(file, uuid, len(group[uuid])),
                     component_keys=tuple(keys.split()) if isinstance(keys, str) else None,
+                    depth_camera=f"metadata/{uuid}/DepthResolution" in file,
                 )
                 for uuid in sorted(group)
             ]

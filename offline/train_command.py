@@ -46,12 +46,12 @@ from online.errors import ConfigError
 @click.option("--student-t", is_flag=True, help="Heavy-tailed innovations instead of Gaussian.")
 @click.option(
     "--prior",
-    type=click.Choice(["learned", "fixed"]),
-    default="learned",
+    type=click.Choice(["auto", "learned", "fixed"]),
+    default="auto",
     show_default=True,
     help="learned: what the syllables have in common is learned, too; the better one where scores follow posture "
-    "linearly. fixed: as moseq2-model; a further syllable must earn its place. Of simulated mice seen by a depth "
-    "camera, 22 syllables, it finds 24-28, learned 32-45.",
+    "linearly. fixed: as moseq2-model; a further syllable must earn its place, which keeps the bends of a depth "
+    "camera's picture from becoming syllables. auto: fixed for scores of crops, learned for others.",
 )
 @click.option("--seed", default=0, show_default=True, type=SEED)
 @click.option(
@@ -110,7 +110,7 @@ def command(options: TrainOptions) -> None:
         hdp=StickyHDP(options.kappa),
         max_syllables=options.max_syllables,
         student_t=options.student_t,
-        learn_prior=options.prior == "learned",
+        learn_prior=_learns_prior(options, found.sessions),
         seed=options.seed,
     )
     if options.scan:
@@ -136,6 +136,17 @@ def _train_one(options: TrainOptions, prepared: Prepared, settings: Settings) ->
             bar.update(task, completed=point.sweep, note=f"{point.train:.3f} nats/frame{held}")
 
         return fit(prepared.train, prepared.held_out, settings, schedule_of(options, checkpoint), report, say)
+
+
+def _learns_prior(options: TrainOptions, sessions: list[ScoredSession]) -> bool:
+    if options.prior != "auto":
+        return options.prior == "learned"
+    of_crops = options.pca is not None or any(session.of_crops for session in sessions)
+    say(
+        "prior: "
+        + ("fixed, for scores of crops" if of_crops else "learned, for scores that are not known to be of crops")
+    )
+    return not of_crops
 
 
 def _say_held_out(sessions: list[ScoredSession], held: list[str]) -> None:

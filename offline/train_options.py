@@ -57,7 +57,7 @@ class TrainOptions:
     share: float
     transitions: Literal["shared", "group"]
     student_t: bool
-    prior: Literal["learned", "fixed"]
+    prior: Literal["auto", "learned", "fixed"]
     seed: int
     resume: bool
     overwrite: bool

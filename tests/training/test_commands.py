@@ -158,6 +158,21 @@ def test_a_model_with_components_runs_at_the_rig(tmp_path: Path) -> None:
     assert bundle.frame_rate_hz == 30
 
 
+def test_the_prior_is_fixed_for_scores_of_crops_and_learned_for_others(tmp_path: Path, scores: Path) -> None:
+    """Neither more nor less than with the prior named."""
+
+    def coefficients(*more: str) -> NDArray[np.float64]:
+        train(scores, tmp_path / "m.model.h5", "--overwrite", *more)
+        return load_bundle(tmp_path / "m.model.h5").arhmm.ar_coefficients
+
+    fixed, learned = coefficients("--prior", "fixed"), coefficients("--prior", "learned")
+    np.testing.assert_array_equal(coefficients(), learned)
+    with h5py.File(scores, "r+") as file:
+        file["metadata/session-0/DepthResolution"] = [512, 424]
+    np.testing.assert_array_equal(coefficients(), fixed)
+    assert fixed.shape != learned.shape or (fixed != learned).any()
+
+
 def test_bad_scores_get_clear_errors(tmp_path: Path, scores: Path) -> None:
     with pytest.raises(FileFormatError, match="4 components, 9 are needed"):
         read_scores(scores, 9)
