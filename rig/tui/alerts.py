@@ -1,7 +1,7 @@
 """Alerts: each stays on the screen until someone acknowledges it; repeats are counted, not stacked."""
 
 from bisect import insort
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 KEPT = 200
@@ -21,15 +21,18 @@ class Alert:
 
 
 class AlertBoard:
-    """All alerts of a session in order of time, and the conditions that hold now."""
+    """All alerts of a session in order of time, and the conditions that hold now; `tell` hears of each (source, text,
+    time)."""
 
-    def __init__(self) -> None:
+    def __init__(self, tell: Callable[[str, str, int], None] = lambda source, text, time_ns: None) -> None:
+        self._tell = tell
         self.alerts: list[Alert] = []
         self._conditions: dict[tuple[str, str], Alert] = {}
         self._number = 0
 
     def raise_(self, source: str, text: str, time_ns: int) -> Alert:
         """Put up an alert of any time; the same text of the same source is one alert while it is not acknowledged."""
+        self._tell(source, text, time_ns)
         for alert in self.open:
             if (alert.source, alert.text) == (source, text):
                 alert.times += 1

@@ -74,7 +74,8 @@ def headline_small(view: SessionView, width: int, note: str) -> list[Line]:
     counted = counts(view, by_hand)
     if width_of(middle) + width_of(counted) >= width:
         counted = counts(view, by_hand.removesuffix(" by hand"))
-    return [spread(tuple(middle), counted, width)]
+    said: Line = (("session ", "dim"), *counted)
+    return [spread(tuple(middle), said if width_of(middle) + width_of(said) + 2 <= width else counted, width)]
 
 
 def headline_big(view: SessionView, width: int, note: str, scale: int = 1) -> list[Line]:

@@ -87,6 +87,7 @@ class SessionScreen(ClosesOnce, Screen[str], Repaintable, StopAware, Helped):
             yield LinesPanel(self._palette, "side")
         yield LinesPanel(self._palette, "syllables")
         yield LinesPanel(self._palette, "alerts")
+        yield LinesPanel(self._palette, "log")
         yield LinesPanel(self._palette, "keys")
 
     def key_words(self) -> KeyWords:

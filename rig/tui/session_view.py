@@ -4,7 +4,6 @@
 """
 
 from collections import Counter, deque
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +26,7 @@ from rig.tui.earlier import Earlier
 from rig.tui.ethogram import SPAN_NS, Ethogram
 from rig.tui.latency import LatencyMeter
 from rig.tui.session_facts import SessionFacts
+from rig.tui.session_log import ALARMING, SessionLog
 from rig.tui.stop_record import StopRecord
 
 LEAST_DISK_GB = 2.0
@@ -34,32 +34,6 @@ SILENCE_NS = 1_000_000_000
 TRAIL_NS = 5_000_000_000
 CROP_SIZE_PX = 80
 EVENTS_KEPT = 500
-
-
-@dataclass(frozen=True, slots=True)
-class LogEntry:
-    """A line of the log; `role` is how it is drawn."""
-
-    time_ns: int
-    text: str
-    role: str
-
-
-LOG_ROLES = {"pulse": "pulse", "catch": "text", "refused": "dim", "alert": "bad", "loss": "bad", "note": "strong"}
-LOG_SIGNS = {"pulse": "▲", "catch": "△", "refused": "✕", "alert": "!", "loss": "!"}
-
-
-def entry_of_trial(trial: Trial) -> LogEntry:
-    """A trial's line of the log."""
-    probability = "" if trial.target_probability is None else f"{trial.target_probability:.2f} "
-    words = f"{LOG_SIGNS[trial.outcome]} {trial.rule} {probability}{trial.reason}".rstrip()
-    return LogEntry(trial.decided_time_ns, words, LOG_ROLES[trial.outcome])
-
-
-def entry_of_event(event: Event) -> LogEntry:
-    """An event's line of the log."""
-    words = f"{LOG_SIGNS.get(event.kind, '·')} {event.source}: {event.detail}"
-    return LogEntry(event.time_ns, words, LOG_ROLES.get(event.kind, "text"))
 
 
 class SessionView:
@@ -73,7 +47,8 @@ class SessionView:
     def forget(self) -> None:
         """Begin again, as if nothing had been heard."""
         facts = self.facts
-        self.alerts = AlertBoard()
+        self.log = SessionLog()
+        self.alerts = AlertBoard(self.log.add_alert)
         self.latency = LatencyMeter()
         self.ethogram = Ethogram()
         self.frame: Frame | None = None
@@ -85,7 +60,6 @@ class SessionView:
         self.trail: deque[tuple[int, float, float]] = deque(maxlen=1024)
         self.trials: list[Trial] = []
         self.events: deque[Event] = deque(maxlen=EVENTS_KEPT)
-        self.log: deque[LogEntry] = deque(maxlen=EVENTS_KEPT)
         self.by_block: dict[tuple[str, str], Counter[str]] = {}
         self.by_hand = 0
         self.commands: Counter[str] = Counter()
@@ -95,6 +69,8 @@ class SessionView:
         self.without_evidence = 0
         self.stop = StopRecord(self.alerts, self.here)
         self.ended = ""
+        self.start_ns: int | None = None
+        self._blocks_begun = 0
         self.disk_free_gb: float | None = None
         self.knows_earlier = not facts.live
         self._silent: set[str] = set()
@@ -159,9 +135,9 @@ class SessionView:
         self.latency.on_trial(message)
         self.trials.append(message)
         self._count_trial(message)
-        self.log.append(entry_of_trial(message))
 
     def _count_trial(self, trial: Trial) -> None:
+        self.log.add_trial(trial)
         if trial.rule == MANUAL_RULE:
             self.by_hand += trial.outcome == "pulse"
         else:
@@ -181,17 +157,29 @@ class SessionView:
     def _take_status(self, message: SessionStatus) -> None:
         self.status = message
         self.stop.on_status(message)
+        if message.elapsed_ms > 0:
+            self._take_time(message)
         pinned = tuple(dict.fromkeys(k for rule in message.rules for k in rule.target))
         if pinned != self.ethogram.pinned:
             self.ethogram.pinned = pinned
 
+    def _take_time(self, message: SessionStatus) -> None:
+        """Learn when the session began, and write the blocks that began since into the log."""
+        if self.start_ns is None:
+            self.start_ns = message.time_ns - round(message.elapsed_ms * 1e6)
+        for name, begin_ms, _ in self.facts.block_spans()[self._blocks_begun :]:
+            if begin_ms > message.elapsed_ms:
+                break
+            self._blocks_begun += 1
+            self.log.add(self.start_ns + round(begin_ms * 1e6), f"▸ block {name} begins", "info")
+
     def _take_event(self, message: Event) -> None:
         self.events.append(message)
-        self.log.append(entry_of_event(message))
         self._judge_event(message)
 
     def _judge_event(self, message: Event) -> None:
-        if message.kind in ("alert", "loss"):
+        self.log.add_event(message)
+        if message.kind in ALARMING:
             self.alerts.raise_(message.source, message.detail, message.time_ns)
         self.stop.on_event(message, self.status)
 
@@ -212,9 +200,6 @@ class SessionView:
         self.events.extendleft(reversed(events))
         for event in events:
             self._judge_event(event)
-        older = [entry_of_trial(trial) for trial in trials] + [entry_of_event(event) for event in events]
-        merged = sorted([*older, *self.log], key=lambda entry: entry.time_ns)
-        self.log = deque(merged, maxlen=EVENTS_KEPT)
         before = slice(None) if self._first_frame is None else earlier.frame_index < self._first_frame
         self.dropped_by_camera += int(earlier.dropped_before[before].sum())
         before = slice(None) if self._first_decoded is None else earlier.decoded_index < self._first_decoded
@@ -264,6 +249,10 @@ class SessionView:
             return sum(counts[outcome] for counts in self.by_block.values())
         field = {"pulse": "pulses", "catch": "catches", "refused": "refused"}[outcome]
         return sum(int(getattr(rule, field)) for rule in self.status.rules)
+
+    def in_block(self, block: str, outcome: str) -> int:
+        """Pulses, catches or refusals of all rules in a block, as far as this screen knows; none by hand."""
+        return sum(counts[outcome] for (name, _), counts in self.by_block.items() if name == block)
 
     def recent_trials(self) -> list[Trial]:
         """Trials of the last half minute."""

@@ -24,15 +24,18 @@ from online.messages import (
 )
 from rig.tui.alert_lines import alerts, page
 from rig.tui.big_text import big
+from rig.tui.block_panel import blocks
 from rig.tui.earlier import read_earlier
 from rig.tui.ethogram import SPAN_NS, Ethogram
 from rig.tui.foot import KeyWords, keys
 from rig.tui.headline import headline_big, headline_small
-from rig.tui.health_panel import health, latency
+from rig.tui.health_panel import health
+from rig.tui.latency_panel import latency
 from rig.tui.lines import bar, fit, history, minutes, text_of_line, width_of
+from rig.tui.log_lines import log_strip
 from rig.tui.session_facts import SessionFacts
 from rig.tui.session_view import SessionView
-from rig.tui.side_panel import blocks, log, rules, side
+from rig.tui.side_panel import rules, side
 from rig.tui.stop_record import SETTLED_NS
 from rig.tui.syllable_panel import syllables
 
@@ -194,10 +197,10 @@ def test_pulses_by_hand_are_counted_apart(tmp_path: Path, view: SessionView) -> 
     refused = trial(7, "refused").replace(rule=MANUAL_RULE)
     write_session(tmp_path, [by_rule, by_hand, refused])
     view.take(by_rule, None, 0)
-    assert "by hand" not in text(headline_small(view, 80, "") + headline_big(view, 120, "") + blocks(view, 40))
+    assert "by hand" not in text(headline_small(view, 80, "") + headline_big(view, 120, "") + blocks(view, 40, 9))
     view.take_earlier(read_earlier(tmp_path))
     assert view.total("pulse") == 1
-    assert [line.split() for line in text(blocks(view, 40)).splitlines()[1:]] == [
+    assert [line.split() for line in text(blocks(view, 40, 9)).splitlines()[1:]] == [
         ["stim", "1", "0", "0"],
         ["by", "hand", "1"],
     ]
@@ -224,7 +227,7 @@ def test_latency_follows_each_pulse_to_the_line(view: SessionView) -> None:
         12.0,
     ]
     assert rows["pulse"].count == 3
-    assert "12.0" in text(latency(view, 46))
+    assert "12.0" in text(latency(view, 46, 9))
 
 
 def test_state_in_one_word(view: SessionView) -> None:
@@ -472,7 +475,7 @@ def test_a_screen_that_comes_late_knows_what_happened(tmp_path: Path, view: Sess
     assert view.by_block == whole.by_block
     assert view.commands == whole.commands
     assert [t.frame_index for t in view.trials] == [t.frame_index for t in whole.trials]
-    assert sorted(e.text for e in view.log) == sorted(e.text for e in whole.log)
+    assert sorted(e.text for e in view.log.newest()) == sorted(e.text for e in whole.log.newest())
     assert view.dropped_by_camera == whole.dropped_by_camera
     assert view.without_evidence == whole.without_evidence
     rows = list(range(K))
@@ -596,7 +599,8 @@ def test_doubts_and_the_disk_stand_beside_the_board(view: SessionView) -> None:
     view.take(status(0), None, 0)
     view.disk_free_gb = 123.4
     shown = text(health(view, 62, 0, 0))
-    assert "● board  novelty 0.97  heading -  disk 123 GB" in shown
+    assert "● board" in shown
+    assert "novelty 0.97  heading -  disk 123 GB" in shown
     assert ("0.97", "warn") in [part for line in health(view, 62, 0, 0) for part in line]
     assert "○ board" in text(health(view, 62, 1_500 * MS, 0)), "nothing is heard of it"
     view.take(status(0).replace(armed=False), None, 0)
@@ -610,11 +614,18 @@ def test_counts_by_block_and_a_log(view: SessionView) -> None:
     view.take(trial(5, "pulse", 1), None, 0)
     view.take(trial(6, "refused"), None, 0)
     view.take(Event(time_ns=90 * MS, source="supervisor", kind="note", detail="wet"), None, 0)
-    assert text(blocks(view, 40)).splitlines()[1].split() == ["stim", "1", "0", "1"]
-    entries = text(log(view, 40, 5, 61_000 * MS)).splitlines()
-    assert entries[1].startswith("· supervisor: wet")
-    assert entries[3].startswith("▲ rear 0.90")
-    assert entries[3].endswith("01:00 ago")
+    view.knows_earlier = True
+    assert text(blocks(view, 40, 9)).splitlines()[1].split() == ["stim", "1", "0", "1"]
+    assert [line.split(maxsplit=1)[-1] for line in text(log_strip(view, 60, 2)).splitlines()] == [
+        "--:--  ✕ rear 0.90",
+        "▲ rear 0.90",
+    ]
+    view.take(status(60_090 * MS), None, 0)
+    assert text(log_strip(view, 60, 9)).splitlines() == [
+        "log 00:00  ✕ rear 0.90",
+        "    00:00  ▲ rear 0.90",
+        "    00:00  · note: wet",
+    ]
 
 
 def test_a_rule_without_a_target_or_not_yet_judged_has_no_number(view: SessionView) -> None:
