@@ -20,7 +20,7 @@ Leaving the screen leaves the session running: `etholoop attach` comes back. End
 
 """
 SIGNS = """\
-▲ pulse   △ catch trial (all but the pulse)   ✕ refused, with the reason in the log
+▲ pulse   △ catch trial (all but the pulse)   ✕ refused, with the reason in the log (l)
 
 Rules: ○ waiting  ◐ dwell  ● in a bout  ◌ refractory, with the time left and what was drawn last  · off in this block
 
@@ -44,6 +44,11 @@ acknowledged and still holds stays, in another colour.
 ALERTS = """\
 Every alert that nobody acknowledged, the oldest first. x acknowledges those that are shown here, and only those; the
 next ones take their place.
+"""
+LOG = """\
+What happened in the session, the newest first, with the session's time: ▲ pulses, △ catches, ✕ refusals with their
+reason, ▸ starts of blocks, · notes, commands and what the programs say of themselves, ! alerts. The last thousand
+trials are kept here, and the last thousand of all else; the session's record has everything.
 """
 REPLAY = """\
 A finished session, played again from its record; nothing can be changed.

@@ -35,6 +35,7 @@ class ReplayScreen(SessionScreen):
         ("←→", "10 s"),
         ("↑↓", "speed"),
         ("home", "beginning"),
+        ("l", "log"),
         ("q", "leave"),
     )
 

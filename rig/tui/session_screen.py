@@ -25,6 +25,7 @@ from rig.tui.emergency import StopResult
 from rig.tui.foot import COMMON, KeyWords
 from rig.tui.help_screen import Helped
 from rig.tui.live_panels import LivePanels
+from rig.tui.log_screen import LogScreen
 from rig.tui.palette import Palette
 from rig.tui.session_view import SessionView
 from rig.tui.source import Source
@@ -46,6 +47,7 @@ class SessionScreen(ClosesOnce, Screen[str], Repaintable, StopAware, Helped):
         Binding("p", "toggle_paused", "pause"),
         Binding("n", "note", "note"),
         Binding("t", "test_pulse", "test pulse"),
+        Binding("l", "log", "log"),
         Binding("s", "cards", "syllables"),
         Binding("x", "acknowledge", "acknowledge"),
         Binding("q,ctrl+c", "leave", "end or leave"),
@@ -56,11 +58,12 @@ class SessionScreen(ClosesOnce, Screen[str], Repaintable, StopAware, Helped):
         ("p", "pause"),
         ("n", "note"),
         ("t", "test pulse"),
+        ("l", "log"),
         ("s", "syllables"),
         ("x", "acknowledge"),
         ("q", "end"),
     )
-    LOOK_KEYS: ClassVar[tuple[tuple[str, str], ...]] = (("x", "acknowledge"), ("q", "leave"))
+    LOOK_KEYS: ClassVar[tuple[tuple[str, str], ...]] = (("l", "log"), ("x", "acknowledge"), ("q", "leave"))
     CONTROL_ACTIONS = frozenset({"toggle_armed", "toggle_paused", "note", "test_pulse", "cards"})
 
     def __init__(self, view: SessionView, source: Source, commander: Commander | None, palette: Palette) -> None:
@@ -234,6 +237,10 @@ class SessionScreen(ClosesOnce, Screen[str], Repaintable, StopAware, Helped):
             return
         self.view.alerts.acknowledge(self._panels.alerts_shown)
         self._panels.draw_alerts(now_ns())
+
+    def action_log(self) -> None:
+        """Open the whole log."""
+        self.app.push_screen(LogScreen(self.view, self._palette, self.key_words().badge))
 
     @work
     async def action_note(self) -> None:

@@ -10,6 +10,7 @@ from textual.pilot import Pilot
 from online.errors import FileFormatError
 from online.messages import Frame, Trial
 from rig.clock import ManualClock
+from rig.tui.log_screen import LogScreen
 from rig.tui.recorded import Recorded
 from rig.tui.replay import Replay
 from rig.tui.replay_screen import ReplayScreen, WatchApp
@@ -161,7 +162,15 @@ async def test_the_keys_of_the_player(folder: Path, clock: ManualClock) -> None:
         await pilot.press("right")
         await shown(pilot, screen)
         assert replay.at_end
-        await pilot.press("home")
+        await pilot.press("l")
+        await pilot.pause()
+        assert isinstance(app.screen, LogScreen)
+        app.screen.draw()
+        log = app.screen.query_one("#whole-log", LinesPanel).text()
+        assert all(
+            words in log for words in ("· note: half way", "! camera: USB link is slow", "▸ block baseline begins")
+        )
+        await pilot.press("escape", "home")
         await shown(pilot, screen)
         assert view.frame is not None
         assert view.frame.frame_index < 3

@@ -96,6 +96,10 @@ def test_set_up_to_summary_by_keys(tmux: Tmux, files: RigFiles, private: Path) -
     tmux.until(lambda shown: "kept in the record" in shown)
     tmux.type("looks well")
     tmux.press("Enter")
+    tmux.until(lambda shown: "log 0" in shown and "· note: looks well" in shown)
+    tmux.type("l")
+    tmux.until(lambda shown: "the newest first" in shown and "· supervisor: session starts" in shown)
+    tmux.press("Escape")
     shown = tmux.until(lambda shown: "after the session" in shown or "q goes on" in shown)
     if "q goes on" in shown:  # a busy machine has raised alerts: the screen stays until they were seen
         tmux.press("q")

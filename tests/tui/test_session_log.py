@@ -7,8 +7,8 @@ import pytest
 from online.messages import Event
 from protocols.parse import parse_protocol
 from rig.tui.earlier import read_earlier
-from rig.tui.lines import text_of_line
-from rig.tui.log_lines import log_strip
+from rig.tui.lines import text_of_line, width_of
+from rig.tui.log_lines import log_page, log_strip
 from rig.tui.session_facts import SessionFacts
 from rig.tui.session_log import KEPT, SessionLog
 from rig.tui.session_view import SessionView
@@ -82,3 +82,15 @@ def test_pulses_push_no_note_out_and_nothing_grows_without_bound() -> None:
         log.add_alert("camera", f"{index}", index)
     assert [entry.text for entry in log.newest(2, trials=False)] == [f"! camera: {2 * KEPT - n}" for n in (1, 2)]
     assert len(log.newest()) == 2 * KEPT
+
+
+def test_a_page_shows_each_entry_whole(view: SessionView) -> None:
+    view.take(event(5, "note", "long words " * 20), None, 0)
+    for index in range(4):
+        view.take(trial(index + 1, "pulse", index), None, 0)
+    lines, shown = log_page(view, view.log.newest(), 60, 7)
+    assert (len(lines), shown) == (4, 4), "the note would be cut"
+    lines, shown = log_page(view, view.log.newest()[3:], 60, 9)
+    assert shown == 2
+    assert "".join(text_of_line(line) for line in lines).count("words") == 20
+    assert all(width_of(line) <= 60 for line in lines)
