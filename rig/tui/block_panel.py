@@ -26,8 +26,8 @@ def this_block(view: SessionView, width: int) -> Line:
     name = view.status.block if view.status else ""
     counts: list[Part] = []
     for (sign, role), number in zip(SIGNS, counted(view, name), strict=True):
-        counts += [(sign, role), (f"{number:<4}", "dim" if sign == "✕" else "text")]
-    return spread(((fit("in this block" if name else "no block", width - 16), "text"),), tuple(counts), width)
+        counts += [(sign, role), (f"{number:<3}" if sign == "✕" else f"{number:<4}", "dim" if sign == "✕" else "text")]
+    return spread(((fit("in this block" if name else "no block", width - 15), "text"),), tuple(counts), width)
 
 
 def blocks(view: SessionView, width: int, height: int) -> list[Line]:

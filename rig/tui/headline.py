@@ -94,7 +94,7 @@ def headline_big(view: SessionView, width: int, note: str, scale: int = 1) -> li
     used = 0
     for text, role, caption in fields:
         glyphs = big(text, scale)
-        cells = max(len(glyphs[0]), len(caption)) + 4
+        cells = max(len(glyphs[0]), len(caption)) + 4 * scale
         if used + cells > width:
             break
         for row, glyph in zip(rows, glyphs, strict=True):

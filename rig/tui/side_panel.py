@@ -62,7 +62,7 @@ def rule_counts(rule: RuleStatus) -> Line:
         (f"{rule.pulses:<4}", "text"),
         ("△", "catch"),
         (f"{rule.catches:<4}", "text"),
-        (f"✕{rule.refused:<4}", "dim"),
+        (f"✕{rule.refused:<3}", "dim"),
     )
 
 

@@ -49,7 +49,7 @@ def test_each_block_has_its_counts_and_its_state(view: SessionView) -> None:
         ["rest", "to", "come", "0", "0", "0"],
     ]
     assert {width_of(line) for line in lines} == {46}
-    assert text_of_line(this_block(view, 37)) == "in this block         ▲2   △1   ✕1   "
+    assert text_of_line(this_block(view, 37)) == "in this block          ▲2   △1   ✕1  "
 
 
 def test_where_not_all_fit_the_running_block_is_shown(view: SessionView) -> None:
