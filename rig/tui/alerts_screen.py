@@ -61,12 +61,6 @@ class AlertsScreen(ClosesOnce, Screen[None], Repaintable, Helped):
         """Draw for the new size."""
         self.call_after_refresh(self.draw)
 
-    def repaint(self, palette: Palette) -> None:
-        """Change the colours."""
-        self._palette = palette
-        for panel in self.query(LinesPanel):
-            panel.repaint(palette)
-
     def draw(self) -> None:
         """Show the oldest that fit."""
         board, panel = self._board(), self.query_one("#all-alerts", LinesPanel)

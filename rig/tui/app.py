@@ -4,7 +4,7 @@ import threading
 from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar, cast
 
 import zmq
 from textual.app import App, SystemCommand
@@ -21,6 +21,7 @@ from rig.tui.help_screen import STOP_ACTION, HelpScreen
 from rig.tui.palette import DARK, LIGHT, PLAIN, Palette
 from rig.tui.stop_driver import StopKeyDriver
 from rig.tui.stop_record import stop_words
+from rig.tui.widgets import LinesPanel, PicturePanel
 
 PALETTES = (DARK, LIGHT, PLAIN)
 NO_STOP = "This screen controls no session: use the screen that does, or `etholoop attach`."
@@ -202,11 +203,16 @@ class EtholoopApp(App[str]):
 
 
 class Repaintable:
-    """A screen that draws with a palette of its own."""
+    """A screen that draws with a palette of its own, and hands it on to its panels."""
+
+    _palette: Palette
 
     def repaint(self, palette: Palette) -> None:
         """Change the colours."""
-        raise NotImplementedError
+        self._palette = palette
+        screen = cast(Screen[Any], self)
+        for panel in (*screen.query(LinesPanel), *screen.query(PicturePanel)):
+            panel.repaint(palette)
 
 
 class StopAware:

@@ -63,12 +63,6 @@ class LogScreen(ClosesOnce, Screen[None], Repaintable, Helped):
         """Draw for the new size."""
         self.call_after_refresh(self.draw)
 
-    def repaint(self, palette: Palette) -> None:
-        """Change the colours."""
-        self._palette = palette
-        for panel in self.query(LinesPanel):
-            panel.repaint(palette)
-
     def _entries(self) -> tuple[list[LogEntry], int]:
         """All entries, and the place of the uppermost one; the newest, where that one is gone."""
         entries = self._view.log.newest(trials=self._trials)

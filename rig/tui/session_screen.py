@@ -1,6 +1,5 @@
 """The screen of one session, running or replayed."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 from typing import ClassVar
 
@@ -109,16 +108,10 @@ class SessionScreen(ClosesOnce, Screen[str], Repaintable, StopAware, Helped):
         """Let go of the source."""
         self.source.close()
 
-    def _panel_widgets(self) -> Iterator[LinesPanel | PicturePanel]:
-        yield from self.query(LinesPanel)
-        yield from self.query(PicturePanel)
-
     def repaint(self, palette: Palette) -> None:
         """Change the colours."""
-        self._palette = palette
+        super().repaint(palette)
         self.styles.background = "ansi_default" if palette.plain else palette.background
-        for widget in self._panel_widgets():
-            widget.repaint(palette)
 
     def tick(self) -> None:
         """Take what came; redraw what is due."""

@@ -124,12 +124,6 @@ class SetupScreen(ClosesOnce, Screen[SessionRequest], Repaintable, Helped):
         """Let the camera go."""
         self.close_preview()
 
-    def repaint(self, palette: Palette) -> None:
-        """Change the colours."""
-        self._palette = palette
-        for widget in (*self.query(LinesPanel), *self.query(PicturePanel)):
-            widget.repaint(palette)
-
     @property
     def entries(self) -> dict[str, str]:
         """What stands in the form."""

@@ -52,12 +52,6 @@ class StartingScreen(ClosesOnce, Screen[bool], Repaintable, Helped):
         self.repaint(self._palette)
         self.set_interval(1 / LOOKS_HZ, self.look)
 
-    def repaint(self, palette: Palette) -> None:
-        """Change the colours."""
-        self._palette = palette
-        for panel in self.query(LinesPanel):
-            panel.repaint(palette)
-
     def look(self) -> None:
         """Show the words; go on when the session runs."""
         if self.child.run_dir is not None:
