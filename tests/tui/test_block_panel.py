@@ -11,7 +11,7 @@ from rig.tui.session_facts import SessionFacts
 from rig.tui.session_view import SessionView
 from rig.tui.side_panel import rules, side
 from tests.rigs import PROTOCOL
-from tests.tui.test_session_view import posterior, status, trial
+from tests.tui.messages import posterior, status, trial
 
 NAMES = ("baseline", "stim", "washout", "again", "rest")
 

@@ -9,7 +9,7 @@ from rig.tui.latency_panel import ALL_ROWS, latency
 from rig.tui.lines import text_of_line, width_of
 from rig.tui.session_facts import SessionFacts
 from rig.tui.session_view import SessionView
-from tests.tui.test_session_view import MS, posterior, receipt, trial
+from tests.tui.messages import MS, posterior, receipt, trial
 
 SECOND = 30
 

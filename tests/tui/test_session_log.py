@@ -12,8 +12,8 @@ from rig.tui.log_lines import log_page, log_strip
 from rig.tui.session_facts import SessionFacts
 from rig.tui.session_log import KEPT, SessionLog
 from rig.tui.session_view import SessionView
+from tests.tui.messages import MS, command, receipt, status, trial, write_session
 from tests.tui.test_block_panel import protocol_text
-from tests.tui.test_session_view import MS, command, receipt, status, trial, write_session
 
 
 def event(time_ms: int, kind: str, detail: str, source: str = "supervisor") -> Event:
