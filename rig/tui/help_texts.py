@@ -31,8 +31,8 @@ Syllables: ▸ is a target. The ribbon is the last 30 s; a dot is a frame withou
 Health: dropped by the camera; lost between processes; blind, frames without evidence; novelty, how strange the model
 finds the last second (0 ... 1); heading, how sure nose and tail are told apart; board, whether it hears its heartbeat.
 
-Counts beside a rule and at the top are of the whole session; those of blocks are of all rules together. ✓ over
-▸ running.
+Counts beside a rule and at the top are of the whole session; those of blocks (✓ over, ▸ running) are of all rules
+together.
 
 Latency: from each stage to the next; the last line is the whole way from exposure to the line. Stages of every frame
 are of the last 10 s, those of a pulse of the last 100 pulses. The small columns show their course: the largest value

@@ -68,12 +68,10 @@ class LatencyMeter:
             self._of_frames.popleft()
 
     def on_trial(self, message: Trial) -> None:
-        """Take the times of a decision; those of refusals and catches end at `decided`. One by hand has none."""
-        if message.rule == MANUAL_RULE:
+        """Take the times of a rule's pulse."""
+        if message.rule == MANUAL_RULE or message.written_time_ns is None or message.command_sequence is None:
             return
         self._add("decided", message.decoded_time_ns, message.decided_time_ns)
-        if message.written_time_ns is None or message.command_sequence is None:
-            return
         self._add("written", message.decided_time_ns, message.written_time_ns)
         self._written[message.command_sequence] = message
         while len(self._written) > PULSES_KEPT:

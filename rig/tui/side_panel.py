@@ -69,7 +69,7 @@ def rule_counts(rule: RuleStatus) -> Line:
 def rule_line(view: SessionView, rule: RuleStatus, silence: str, width: int) -> Line:
     """State and counts; where there is little room, shorter words, and at last a shorter name."""
     counts = rule_counts(rule)
-    room = width - width_of(counts) - 1
+    room = width - width_of(counts) - 2
     said: Line = (("? ", "bad"), (f"{rule.name} ", "strong"), (silence, "bad"))
     for short in (False, True):
         words = said if silence else rule_words(view, rule, short)

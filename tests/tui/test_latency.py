@@ -62,6 +62,14 @@ def view() -> SessionView:
     return view
 
 
+def test_what_a_pulse_took_is_of_pulses_alone(view: SessionView) -> None:
+    before = view.latency.rows()[3]
+    assert (before.stage, before.count) == ("decided", 40)
+    for index, outcome in enumerate(("catch", "refused"), 50):
+        view.take(trial(index, outcome), None, 0)
+    assert view.latency.rows()[3] == before
+
+
 @pytest.mark.parametrize("width", [37, 46, 62])
 def test_it_is_said_of_what_the_numbers_are(view: SessionView, width: int) -> None:
     whole = [text_of_line(line) for line in latency(view, width, ALL_ROWS)]
