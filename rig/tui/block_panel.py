@@ -11,7 +11,7 @@ COLUMN = 6
 
 def counted(view: SessionView, block: str) -> list[str]:
     """A block's counts as words: unknown, or at least so many, until what was before the screen is known."""
-    return [so_far(view, view.in_block(block, outcome)) for outcome in OUTCOMES]
+    return [so_far(view, view.counts.in_block(block, outcome)) for outcome in OUTCOMES]
 
 
 def so_far(view: SessionView, count: int) -> str:
@@ -35,7 +35,7 @@ def blocks(view: SessionView, width: int, height: int) -> list[Line]:
     pulses by hand."""
     known = view.facts.block_spans()
     names = [name for name, _, _ in known]
-    by_hand = view.by_hand and height > 2
+    by_hand = view.counts.by_hand and height > 2
     room = max(1, height - 1 - bool(by_hand))
     now = names.index(view.status.block) if view.status and view.status.block in names else 0
     first = max(0, min(now - (room - 1) // 2, len(names) - room))
@@ -43,17 +43,17 @@ def blocks(view: SessionView, width: int, height: int) -> list[Line]:
     which = f"blocks {first + 1}-{first + len(shown)} of {len(known)}" if len(shown) < len(known) else "blocks"
     label_width = max(8, width - len(OUTCOMES) * COLUMN)
     heading: Line = ((fit(which, label_width), "title"), *((f"{sign:>{COLUMN}}", role) for sign, role in SIGNS))
-    heard = [] if known else sorted({block for block, _ in view.by_block})[:room]
+    heard = [] if known else view.counts.blocks()[:room]
     lines = [heading, *(_row(view, name, end_ms, label_width) for name, _, end_ms in shown)]
     lines += [_row(view, name, float("inf"), label_width) for name in heard]
     if by_hand:
-        lines.append(((fit("  by hand", label_width), "dim"), (f"{view.by_hand:{COLUMN}d}", "dim")))
+        lines.append(((fit("  by hand", label_width), "dim"), (f"{view.counts.by_hand:{COLUMN}d}", "dim")))
     return lines
 
 
 def num_rows(view: SessionView) -> int:
     """Lines that the whole table needs."""
-    return 1 + (len(view.facts.block_spans()) or len({block for block, _ in view.by_block})) + bool(view.by_hand)
+    return 1 + (len(view.facts.block_spans()) or len(view.counts.blocks())) + bool(view.counts.by_hand)
 
 
 def _row(view: SessionView, name: str, end_ms: float, label_width: int) -> Line:

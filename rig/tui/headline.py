@@ -31,7 +31,7 @@ def block_words(view: SessionView) -> tuple[str, str]:
 
 def by_hand_words(view: SessionView) -> str:
     """Pulses by hand, which no rule counts; empty where there is none."""
-    return f" +{view.by_hand} by hand" if view.by_hand else ""
+    return f" +{view.counts.by_hand} by hand" if view.counts.by_hand else ""
 
 
 def identity(view: SessionView, width: int) -> Line:

@@ -3,13 +3,12 @@
 `take` every message in order; then ask. Times given as `now_ns` are the host's monotonic clock.
 """
 
-from collections import Counter, deque
+from collections import deque
 
 import numpy as np
 from numpy.typing import NDArray
 
 from online.messages import (
-    MANUAL_RULE,
     Event,
     Frame,
     Health,
@@ -28,6 +27,7 @@ from rig.tui.latency import LatencyMeter
 from rig.tui.session_facts import SessionFacts
 from rig.tui.session_log import ALARMING, SessionLog
 from rig.tui.stop_record import StopRecord
+from rig.tui.trial_counts import TrialCounts
 
 LEAST_DISK_GB = 2.0
 SILENCE_NS = 1_000_000_000
@@ -58,11 +58,8 @@ class SessionView:
         self.syllables: Syllables | None = None
         self.status: SessionStatus | None = None
         self.trail: deque[tuple[int, float, float]] = deque(maxlen=1024)
-        self.trials: list[Trial] = []
+        self.counts = TrialCounts()
         self.events: deque[Event] = deque(maxlen=EVENTS_KEPT)
-        self.by_block: dict[tuple[str, str], Counter[str]] = {}
-        self.by_hand = 0
-        self.commands: Counter[str] = Counter()
         self.health: dict[str, Health] = {}
         self.heard_ns: dict[str, int] = {}
         self.dropped_by_camera = 0
@@ -74,7 +71,6 @@ class SessionView:
         self.disk_free_gb: float | None = None
         self.knows_earlier = not facts.live
         self._silent: set[str] = set()
-        self._receipts: set[PulseReceipt] = set()
         self._first_frame: int | None = None
         self._first_decoded: int | None = None
         self._capture_times_ns: deque[int] = deque(maxlen=64)
@@ -101,8 +97,11 @@ class SessionView:
                 self.without_evidence += not message.has_evidence
                 self._capture_times_ns.append(message.capture_time_ns)
             case Trial():
-                self._take_trial(message)
+                self.latency.on_trial(message)
+                self.counts.add(message)
+                self.log.add_trial(message)
             case PulseReceipt():
+                self.latency.on_receipt(message)
                 self._take_receipt(message)
             case SessionStatus():
                 self._take_status(message)
@@ -131,25 +130,8 @@ class SessionView:
         while self.trail and self.trail[0][0] < message.capture_time_ns - TRAIL_NS:
             self.trail.popleft()
 
-    def _take_trial(self, message: Trial) -> None:
-        self.latency.on_trial(message)
-        self.trials.append(message)
-        self._count_trial(message)
-
-    def _count_trial(self, trial: Trial) -> None:
-        self.log.add_trial(trial)
-        if trial.rule == MANUAL_RULE:
-            self.by_hand += trial.outcome == "pulse"
-        else:
-            self.by_block.setdefault((trial.block, trial.rule), Counter())[trial.outcome] += 1
-
     def _take_receipt(self, message: PulseReceipt) -> None:
-        self.latency.on_receipt(message)
-        self._receipts.add(message)
-        self._count_receipt(message)
-
-    def _count_receipt(self, message: PulseReceipt) -> None:
-        self.commands[message.outcome] += 1
+        self.counts.add_receipt(message)
         if message.outcome != "executed":
             reason = f": {message.reason}" if message.reason else ""
             self.alerts.raise_("board", f"pulse {message.outcome}{reason}", message.received_time_ns)
@@ -187,14 +169,10 @@ class SessionView:
         """Add what happened before this screen heard anything, alerts among it; what it heard itself is not counted
         twice."""
         self.knows_earlier = True
-        heard = set(self.trials)
-        trials = [trial for trial in earlier.trials if trial not in heard]
-        self.trials[:0] = trials
-        for trial in trials:
-            self._count_trial(trial)
-        for receipt in earlier.receipts:
-            if receipt not in self._receipts:
-                self._count_receipt(receipt)
+        for trial in self.counts.add_earlier(earlier.trials):
+            self.log.add_trial(trial)
+        for receipt in self.counts.unknown(earlier.receipts):
+            self._take_receipt(receipt)
         known = set(self.events)
         events = [event for event in earlier.events if event not in known]
         self.events.extendleft(reversed(events))
@@ -246,17 +224,13 @@ class SessionView:
     def total(self, outcome: str) -> int:
         """Pulses ("pulse"), catches ("catch") or refusals ("refused") of all rules so far; none by hand."""
         if self.status is None:
-            return sum(counts[outcome] for counts in self.by_block.values())
+            return self.counts.total(outcome)
         field = {"pulse": "pulses", "catch": "catches", "refused": "refused"}[outcome]
         return sum(int(getattr(rule, field)) for rule in self.status.rules)
 
-    def in_block(self, block: str, outcome: str) -> int:
-        """Pulses, catches or refusals of all rules in a block, as far as this screen knows; none by hand."""
-        return sum(counts[outcome] for (name, _), counts in self.by_block.items() if name == block)
-
     def recent_trials(self) -> list[Trial]:
         """Trials of the last half minute."""
-        return [t for t in self.trials[-2048:] if t.capture_time_ns > self.ethogram.newest_ns - SPAN_NS]
+        return [t for t in self.counts.trials[-2048:] if t.capture_time_ns > self.ethogram.newest_ns - SPAN_NS]
 
     def silent_ms(self, kind: str, now_ns: int) -> float | None:
         """Since a message of this kind (or "health.PROCESS") was last heard; None when never."""

@@ -36,7 +36,7 @@ def side(view: SessionView, width: int, height: int, now_ns: int, screen_lost: i
 
 def last_draw(view: SessionView, rule: str) -> tuple[str, str]:
     """What the rule drew last, as a mark: pulse or catch."""
-    outcome = next((t.outcome for t in reversed(view.trials) if t.rule == rule and t.outcome != "refused"), "")
+    outcome = next((t.outcome for t in reversed(view.counts.trials) if t.rule == rule and t.outcome != "refused"), "")
     sign, role = MARKS[outcome] if outcome else ("", "text")
     return (f" {sign}" if sign else "", role)
 

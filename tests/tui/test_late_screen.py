@@ -38,9 +38,9 @@ def test_a_screen_that_comes_late_knows_what_happened(tmp_path: Path, view: Sess
     view.take_earlier(read_earlier(tmp_path))
     for one in (whole, view):
         assert one.ethogram.newest_ns == 99 * 33 * MS
-    assert view.by_block == whole.by_block
-    assert view.commands == whole.commands
-    assert [t.frame_index for t in view.trials] == [t.frame_index for t in whole.trials]
+    assert view.counts.by_block == whole.counts.by_block
+    assert view.counts.commands == whole.counts.commands
+    assert [t.frame_index for t in view.counts.trials] == [t.frame_index for t in whole.counts.trials]
     assert sorted(e.text for e in view.log.newest()) == sorted(e.text for e in whole.log.newest())
     assert view.dropped_by_camera == whole.dropped_by_camera
     assert view.without_evidence == whole.without_evidence

@@ -51,7 +51,7 @@ async def test_the_keys_of_the_log(run_dir: Path) -> None:
             stage.rig.event("supervisor", "note", f"note {number}.")
         stage.clock.advance_ns(FRAME_NS)
         stage.rig.trial("pulse", "", 0.9, stage.clock.now_ns())
-        await stage.until(lambda: len(stage.view.events) == 60 and len(stage.view.trials) == 1)
+        await stage.until(lambda: len(stage.view.events) == 60 and len(stage.view.counts.trials) == 1)
         await stage.pilot.press("l")
         await stage.until(lambda: isinstance(stage.app.screen, LogScreen))
         await stage.pilot.pause()

@@ -55,7 +55,7 @@ def test_a_replay_shows_what_the_session_was(recorded: Recorded, clock: ManualCl
     assert replay.at_end
     trials = recorded.tracks[Trial].rows
     assert len(trials) >= 3
-    assert len(view.trials) == len(trials)
+    assert len(view.counts.trials) == len(trials)
     assert view.dropped_by_camera == 3
     assert view.without_evidence == 1
     assert view.depth is not None
@@ -94,9 +94,9 @@ def test_a_jump_shows_the_same_as_playing_until_there(recorded: Recorded, clock:
     replay.set_position(straight.now_ns())
     replay.drain(view)
     assert replay.now_ns() == straight.now_ns()
-    assert view.trials == expected.trials
-    assert view.by_block == expected.by_block
-    assert view.commands == expected.commands
+    assert view.counts.trials == expected.counts.trials
+    assert view.counts.by_block == expected.counts.by_block
+    assert view.counts.commands == expected.counts.commands
     assert view.alerts.open == expected.alerts.open
     assert [alert.text for alert in view.alerts.open] == ["USB link is slow"]
     assert view.dropped_by_camera == expected.dropped_by_camera
@@ -104,7 +104,7 @@ def test_a_jump_shows_the_same_as_playing_until_there(recorded: Recorded, clock:
     assert list(view.trail) == list(expected.trail)
     assert view.status is not None
     assert expected.status is not None
-    assert view.status.rules[0].pulses == sum(t.outcome == "pulse" for t in expected.trials)
+    assert view.status.rules[0].pulses == sum(t.outcome == "pulse" for t in expected.counts.trials)
     assert (view.ethogram.newest() == expected.ethogram.newest()).all()
 
 

@@ -37,7 +37,7 @@ def test_every_message_is_counted(view: SessionView) -> None:
     assert view.dropped_by_camera == 2
     assert view.without_evidence == 1
     assert [view.total(o) for o in ("pulse", "catch", "refused")] == [1, 1, 1]
-    assert view.by_block["stim", "rear"]["pulse"] == 1
+    assert view.counts.by_block["stim", "rear"]["pulse"] == 1
     assert view.rate_hz == pytest.approx(1000 / 33)
 
 
