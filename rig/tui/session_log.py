@@ -49,7 +49,9 @@ class SessionLog:
         """Take an event of any time; one that raises an alert comes as such."""
         if event.kind not in ALARMING:
             who = event.kind if event.kind in BY_PEOPLE else event.source
-            self.add(event.time_ns, f"· {who}: {event.detail}", ROLES.get(event.kind, "text"))
+            name, _, place = event.detail.partition(" ")
+            detail = f"{name.replace('_', ' ')} {place}".rstrip() if event.kind == "command" else event.detail
+            self.add(event.time_ns, f"· {who}: {detail}", ROLES.get(event.kind, "text"))
 
     def add_alert(self, source: str, text: str, time_ns: int) -> None:
         """Take an alert as it is raised."""

@@ -35,13 +35,13 @@ def test_everything_worth_a_line_is_in_it_once_in_order_of_time(view: SessionVie
     view.take(receipt(3, 3, "refused"), None, 0)
     view.take(event(130, "note", "wet"), None, 0)
     view.take(event(140, "alert", "slow USB", "camera"), None, 0)
-    view.take(command(150, "pause at pts/1"), None, 0)
+    view.take(command(150, "test_pulse confirmed laser"), None, 0)
     view.alerts.raise_("command", "arm: no answer", 160 * MS)
     view.take(status(65_000 * MS).replace(elapsed_ms=65_000.0), None, 0)
     assert texts(view) == [
         "▸ block stim begins",
         "! command: arm: no answer",
-        "· command: pause at pts/1",
+        "· command: test pulse confirmed laser",
         "! camera: slow USB",
         "· note: wet",
         "! board: pulse refused: duty",
