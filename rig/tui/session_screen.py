@@ -125,11 +125,6 @@ class SessionScreen(ClosesOnce, Screen[str], Repaintable, StopAware, Helped):
         if self._panels is not None:
             self._panels.draw(self._ticks, self.source.now_ns())
 
-    def _panels_wait(self) -> None:
-        """What ended with a stop or with alerts is read before it goes."""
-        if self._panels is not None:
-            self._panels.aside = "q goes on "
-
     def _draw_head(self) -> None:
         if self._panels is not None:
             self._panels.draw_head()
@@ -153,8 +148,8 @@ class SessionScreen(ClosesOnce, Screen[str], Repaintable, StopAware, Helped):
         self.view.ended = f"{reason}: {why}" if last.startswith(ENDS) and why else reason
         if self.view.stop.since_ns is None and not self.view.alerts.open:
             self.set_timer(FAREWELL_S, self.go)
-        else:
-            self._panels_wait()
+        elif self._panels is not None:  # what ended with a stop or with alerts is read before it goes
+            self._panels.aside = "q goes on "
         self._draw_head()
 
     def go(self) -> None:
