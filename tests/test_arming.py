@@ -20,8 +20,8 @@ from rig.peers import FRESH_NS, Peers
 from rig.process import State
 from tests.rigs import finish, start, write_recording, write_rig
 from tests.test_session_run import RECORDING, children_of, wait_for_pulses
-from tests.tui.terminals import run_dir_in
 from tests.ttl_benches import wait_until
+from tests.tui.terminals import run_dir_in
 
 
 class Stage:
