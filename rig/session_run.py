@@ -242,6 +242,7 @@ def copy_configuration(request: SessionRequest, launch: Launch, arena: Path, fol
 
 def conclude(supervisor: Supervisor, folder: Path) -> SessionResult:
     """Read the session file back, write `summary.json`, keep the logs; a disk that is full is one more failure."""
+    supervisor.report("the summary is being written")
     summary = summary_of(folder, supervisor.ending)
     try:
         keep(summary, supervisor.launch.run_dir, folder)

@@ -11,6 +11,13 @@ a moment, keeps the protocol's limits, and is noted in manual_pulses.jsonl in th
 STARTING = """\
 Camera, board and decoder are being prepared. Nothing can pulse yet. The screen of the session opens by itself.
 """
+CLOSING = """\
+The session has ended, and its recording is being closed: what is done stands first, with what is being done below it.
+A recorder that is behind may write for a minute or two; its frames are not lost. The summary follows by itself.
+
+The stop key works until all has ended: where no process of the session answers any more, this program brings the lines
+low over the board's port itself. Leaving does not disturb the closing; a new session on this rig has to wait for it.
+"""
 CONTROL = """\
 ! (or F12) brings every line low at once, also while something is being typed; the time from the key to the board's
 confirmation is shown. Arm again with a. A stop at another screen is shown here, with its place; to arm after it asks

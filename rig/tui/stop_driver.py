@@ -21,7 +21,7 @@ class StopKeyDriver(LinuxDriver):
 
     def start_application_mode(self) -> None:
         """Take the terminal, and watch over it."""
-        super().start_application_mode()
+        super().start_application_mode()  # type: ignore[no-untyped-call] # textual gives it no types
         if self._watch is None and self.input_tty:
             self._watch = threading.Thread(target=self._end_without_terminal, daemon=True, name="terminal watch")
             self._watch.start()
