@@ -7,6 +7,7 @@ import click
 from online.errors import ConfigError
 from rig.tui.recorded import Recorded
 from rig.tui.running import choose_session, where_it_runs
+from rig.tui.terminal import check_terminal
 
 
 @click.command(epilog="Example: etholoop attach")
@@ -18,6 +19,7 @@ def attach(run_dir: Path | None) -> None:
     taken. Leaving the screen leaves the session running.
     """
     chosen = choose_session(run_dir)
+    check_terminal()
     from rig.tui.live import LiveApp
 
     reason = LiveApp(chosen).run()
@@ -42,6 +44,7 @@ def watch(place: Path | None, speed: float, web: bool, port: int) -> None:
     if web:
         serve_web(chosen, speed, port)
         return
+    check_terminal()
     from rig.tui.replay_screen import WatchApp
 
     reason = WatchApp(chosen, speed).run()
@@ -68,6 +71,7 @@ def serve_web(place: Path, speed: float, port: int) -> None:
 @click.option("--out", default="", help="Folder for session folders.")
 def rig(rig_file: str, model: str, protocol: str, subject: str, out: str) -> None:
     """Set up a session on the screen, run it, see how it went, go on with the next animal."""
+    check_terminal()
     from rig.tui.rig_app import RigApp
 
     RigApp({"rig": rig_file, "model": model, "protocol": protocol, "subject": subject, "out": out}).run()
@@ -77,6 +81,7 @@ def rig(rig_file: str, model: str, protocol: str, subject: str, out: str) -> Non
 @click.argument("model", type=click.Path(path_type=Path, exists=True, dir_okay=False))
 def names(model: Path) -> None:
     """See what each syllable of MODEL looks like, and name it; names are kept beside the model, not in it."""
+    check_terminal()
     from rig.tui.cards_screen import model_cards
     from rig.tui.names_app import NamesApp
 
@@ -87,6 +92,7 @@ def names(model: Path) -> None:
 @click.argument("out", type=click.Path(path_type=Path, exists=True, file_okay=False))
 def browse(out: Path) -> None:
     """List the sessions of a data folder; open, watch or attach to them."""
+    check_terminal()
     from rig.tui.rig_app import RigApp
 
     RigApp({}, browse=out).run()
