@@ -249,11 +249,13 @@ class Supervisor:
             self.stop_wish = f"stopped by the operator {command.text}".strip()
         elif command.name == "note":
             self.event("note", command.text)
+        elif command.name == "acknowledge":
+            self.event("command", f"{command.name} {command.text}")
         elif command.name == "emergency_stop":
             low, detail = self._cut_off()
             self.control.reply(Reply(ok=low, detail=detail, done_time_ns=self.clock.now_ns()))
             return
-        known = command.name in ("stop", "note", "status")
+        known = command.name in ("stop", "note", "acknowledge", "status")
         detail = json.dumps({n: c.health.state if c.health else "preparing" for n, c in self.nursery.children.items()})
         self.control.reply(Reply(ok=known, detail=detail if known else "ask the online process", done_time_ns=now_ns))
 

@@ -1,5 +1,6 @@
 """Nothing is armed, whoever asks, while it is not known that the pulses would be recorded."""
 
+import json
 import os
 import signal
 from collections.abc import Iterator
@@ -172,9 +173,9 @@ def test_no_program_arms_a_session_whose_recorder_is_silent(tmp_path: Path, priv
     wait_for_pulses(process, files, 1)
     context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
 
-    def ask(name: CommandName) -> Reply:
-        command = Command(name=name, text="by another program", sent_time_ns=0)
-        return send_command(context, run_dir_in(private), "online", command, 20_000)
+    def ask(name: CommandName, process: str = "online", text: str = "by another program") -> Reply:
+        command = Command(name=name, text=text, sent_time_ns=0)
+        return send_command(context, run_dir_in(private), process, command, 20_000)
 
     recorder = children_of(process.pid)["recorder"]
     assert process.stderr is not None
@@ -185,12 +186,16 @@ def test_no_program_arms_a_session_whose_recorder_is_silent(tmp_path: Path, priv
     assert not refused.ok
     assert "the recorder is silent" in refused.detail
     wait_until(lambda: ask("arm").ok, "the recorder's return")
+    assert ask("acknowledge", "supervisor", "at pts/3: supervisor: recorder silent…").ok
     context.destroy(linger=0)
     process.send_signal(signal.SIGINT)
-    code, _, err = finish(process)
+    code, out, err = finish(process)
     assert code == 0, err
     (folder,) = files.out.iterdir()
     with SessionReader(folder) as session:
         said = [text_of(row["detail"]) for row in session.table("events/rows")]
     assert any(words.startswith("refused arm by another program: the recorder is silent") for words in said)
     assert "arm by another program" in said
+    (silence,) = [alert for alert in json.loads(out)["alerts"] if alert["what"].startswith("recorder silent")]
+    assert silence["acknowledged"]["where"] == "at pts/3"
+    assert silence["acknowledged"]["time_s"] > silence["time_s"]

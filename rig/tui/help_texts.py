@@ -41,7 +41,8 @@ finds the last second (0 ... 1); heading, how sure nose and tail are told apart;
 Latency: from each stage to the next; the last line is the whole way from exposure to the line.
 
 Alerts stay until they are acknowledged, the oldest first; where not all fit, x opens a list of them. What was
-acknowledged and still holds stays, in another colour.
+acknowledged and still holds stays, in another colour. Who has control has it recorded, with the place and the time, for
+every screen of the session; who only looks acknowledges for this screen alone.
 """
 ALERTS = """\
 Every alert that nobody acknowledged, the oldest first. x acknowledges those that are shown here, and only those; the

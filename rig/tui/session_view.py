@@ -193,6 +193,7 @@ class SessionView:
     def _judge_event(self, message: Event) -> None:
         if message.kind in ("alert", "loss"):
             self.alerts.raise_(message.source, message.detail, message.time_ns)
+        self.alerts.on_event(message)
         self.stop.on_event(message, self.status)
 
     def take_earlier(self, earlier: Earlier) -> None:
