@@ -247,3 +247,11 @@ def check_board(rig: RigConfig, protocol: Protocol, clock: Clock, run_dir: Path)
 def may_start(checks: dict[str, Check]) -> bool:
     """Whether everything is good, or at worst a warning."""
     return all(check.state in ("good", "warning") for check in checks.values())
+
+
+def why_not(found: dict[str, Check]) -> str:
+    """What keeps a session from starting now: what is wrong, or else what is still being looked at."""
+    if any(check.state == "bad" for check in found.values()):
+        return "not yet: look at the red lines"
+    waited = next((check for check in found.values() if check.state in ("running", "waiting")), None)
+    return "" if waited is None else f"not yet: {waited.title}: {waited.detail or 'being looked at'}"
