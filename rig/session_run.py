@@ -40,6 +40,7 @@ from rig.session_checks import Checked, SessionRequest, check_request
 from rig.summary import summarise
 from rig.supervisor import Ending, Supervisor
 from rig.ttl.configuration import SIMULATED, prepare_board
+from rig.watched import watched
 
 Report = Callable[[str], None]
 PACKAGES = ("etholoop", "numpy", "numba", "h5py", "pyzmq", "msgpack", "pyserial", "pydantic")
@@ -159,7 +160,8 @@ def run_session(request: SessionRequest, report: Report, screen: Callable[[Path]
                 folder = prepare(supervisor, request, checked)
                 if screen is not None:
                     screen(run_dir)
-                supervisor.run()
+                with watched(supervisor.launch, report):
+                    supervisor.run()
             finally:
                 supervisor.close()
             return conclude(supervisor, folder)

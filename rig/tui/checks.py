@@ -19,7 +19,14 @@ from protocols.schema import Protocol
 from rig.cameras.protocol import CameraInfo
 from rig.clock import Clock
 from rig.configuration import RigConfig, load_rig
-from rig.session_checks import SessionRequest, board_limits, check_protocol_file, check_subject, check_writable
+from rig.session_checks import (
+    SessionRequest,
+    board_limits,
+    check_protocol_file,
+    check_subject,
+    check_watch,
+    check_writable,
+)
 from rig.ttl.configuration import build_board, prepare_board
 
 CheckState = Literal["waiting", "running", "good", "warning", "bad"]
@@ -86,7 +93,9 @@ def check_files(request: SessionRequest) -> tuple[dict[str, Check], Known]:
 
     def rig() -> str:
         nonlocal known
-        known = replace(known, rig=load_rig(request.rig))
+        found = load_rig(request.rig)
+        check_watch(found)
+        known = replace(known, rig=found)
         return request.rig.name
 
     def model() -> str:
