@@ -181,6 +181,8 @@ def run_loop(
     poller.register(frames.socket, zmq.POLLIN)
     poller.register(link.control.socket, zmq.POLLIN)
     drain_until_ns = 0
+    operator.peers.take()
+    operator.begin_armed()
     while True:
         liveness.touch()
         poller.poll(POLL_MS)

@@ -53,7 +53,8 @@ class EmergencyLine:
     """Dedicated request sockets; `here` is what the record says of where the key was pressed.
 
     Threads take turns; a new press does not wait for an answer that is overdue. `last_resort` brings the lines low
-    without any process of the session, while one is being closed; it returns whether the board confirmed."""
+    where no process of the session answers, such as while one is being closed; it returns whether the board confirmed.
+    """
 
     def __init__(self, context: zmq.Context[zmq.Socket[bytes]], run_dir: Path, clock: Clock, here: str = "") -> None:
         self._clock = clock

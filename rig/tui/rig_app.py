@@ -88,14 +88,14 @@ class RigApp(EtholoopApp):
         self.child = child = SessionChild(request)
         if not await self.push_screen_wait(StartingScreen(child, self.palette)) or child.run_dir is None:
             return None
-        board = board_of(child.run_dir)
-        reason = await self.push_screen_wait(attached_screen(self, child.run_dir, control=True))
+        board, screen = board_of(child.run_dir), attached_screen(self, child.run_dir, control=True)
+        if self.emergency is not None and board is not None:
+            self.emergency.last_resort = partial(force_low, board)
+        reason = await self.push_screen_wait(screen)
         if reason is not None and reason.startswith("detached"):
             self._let_go_of_stop()
             self.notify("the session goes on: `etholoop attach`, or F3, opens it again")
             return None
-        if self.emergency is not None and board is not None:
-            self.emergency.last_resort = partial(force_low, board)
         ended = await self.push_screen_wait(ClosingScreen(child, self.palette))
         self._let_go_of_stop()
         if not ended:
