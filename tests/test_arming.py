@@ -10,6 +10,7 @@ from types import SimpleNamespace
 import pytest
 import zmq
 
+from online.errors import BoardLost
 from online.files.session_file import SessionReader
 from online.files.tables import text_of
 from online.messages import Command, CommandName, Health, Reply, decode
@@ -133,6 +134,20 @@ def test_a_command_to_arm_is_refused_with_its_reason_and_so_recorded(desk: Desk)
     assert desk.ask("arm", "at pts/3").ok
     assert desk.done == ["arm", "sync"]
     assert desk.told[-1] == ("command", "arm at pts/3")
+
+
+def test_an_arming_that_the_board_refuses_is_not_recorded_as_done(desk: Desk) -> None:
+    def lost() -> None:
+        raise BoardLost("no answer to ARM")
+
+    desk.stage.say("recorder", "running")
+    desk.stage.say("camera", "running")
+    desk.operator.board.arm = lost  # type: ignore[method-assign]
+    assert not desk.ask("arm", "at pts/3").ok
+    assert desk.told == [
+        ("alert", "arm failed: no answer to ARM"),
+        ("command", "refused arm at pts/3: no answer to ARM"),
+    ]
 
 
 def test_a_session_begins_armed_once_its_recorder_records(desk: Desk) -> None:

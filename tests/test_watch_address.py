@@ -1,6 +1,7 @@
 """Looking at a running session from elsewhere: over a real TCP address, with a key, and only to look."""
 
 import json
+import os
 import stat
 import threading
 from collections.abc import Callable, Iterator
@@ -15,6 +16,7 @@ from online.errors import ConfigError
 from online.messages import Command, Event
 from rig.clock import SystemClock
 from rig.configuration import WatchConfig, load_rig
+from rig.launch import Launch
 from rig.session_checks import check_watch
 from rig.tui.commands import watch
 from rig.tui.earlier import read_earlier
@@ -25,9 +27,10 @@ from rig.tui.widgets import LinesPanel
 from rig.watch_keys import WatchKey, add, allowed, command, new_pair, revoke, rig_keys, watch_key
 from rig.watch_process import MOST_WATCHERS, WatchRelay
 from rig.watch_wire import HELLO, pack_earlier, unpack_earlier
+from rig.watched import watched
 from tests.fake_rig import NAMES, FakeRig, write_files
 from tests.rigs import finish, start, write_recording, write_rig
-from tests.test_session_run import RECORDING, wait_until_running
+from tests.test_session_run import RECORDING, modules_of, wait_until_running
 from tests.ttl_benches import wait_until
 from tests.tui.sessions import write_session
 from tests.tui.terminals import Terminal
@@ -297,3 +300,27 @@ def test_an_event_crosses_as_it_was(stage: Stage, keys: Path) -> None:
     wait_until(lambda: (stage.relay.step(), feed.drain(view), said in view.events)[-1], "the event")
     assert feed.lost == 0
     feed.close()
+
+
+def test_an_address_that_is_taken_is_said_and_ends_nothing(private: Path, keys: Path) -> None:
+    write_files(private)
+    (private / "alive").touch()
+    with zmq.Context() as context, context.socket(zmq.ROUTER) as taken:
+        port = taken.bind_to_random_port("tcp://127.0.0.1")
+        config = WatchConfig(address=f"tcp://127.0.0.1:{port}", keys=keys)
+        launch = Launch.load(private)
+        launch = launch.model_copy(update={"rig": launch.rig.model_copy(update={"watch": config})})
+        launch.save()
+        said: list[str] = []
+        with watched(launch, said.append):
+            wait_until(lambda: any(line.startswith("ALERT") for line in said), "the reason")
+    assert "nobody can look from elsewhere" in said[-1]
+    assert "Address already in use" in said[-1]
+
+
+def test_who_names_no_address_opens_none(private: Path) -> None:
+    write_files(private)
+    said: list[str] = []
+    with watched(Launch.load(private), said.append):
+        assert modules_of(os.getpid()) == {}
+    assert said == []
