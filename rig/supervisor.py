@@ -41,7 +41,7 @@ CLOSING = {
     "online": "online: the last frames are decoded, the lines brought low, the board let go",
     "recorder": "recorder: writing what is left, closing the recording",
 }
-TELL_MS = 500
+TELL_MS = 150
 LAST_WORD_MS = 500
 """How long the last word of a process that has ended may still be on its way."""
 UNRECORDED_NS = 2_000_000_000
