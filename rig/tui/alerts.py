@@ -4,6 +4,9 @@ from bisect import insort
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
+from online.messages import Event
+from rig.acknowledgement import acknowledgement_of
+
 KEPT = 200
 
 
@@ -65,12 +68,19 @@ class AlertBoard:
         """Alerts that were acknowledged while their condition still holds."""
         return [alert for alert in self._conditions.values() if alert.acknowledged]
 
-    def acknowledge(self, numbers: Collection[int] | None = None) -> int:
-        """Acknowledge the alerts of these numbers, or all; returns how many."""
+    def acknowledge(self, numbers: Collection[int] | None = None) -> list[Alert]:
+        """Acknowledge the alerts of these numbers, or all; returns those that were open."""
         chosen = [a for a in self.open if numbers is None or a.number in numbers]
         for alert in chosen:
             alert.acknowledged = True
-        return len(chosen)
+        return chosen
+
+    def on_event(self, event: Event) -> None:
+        """Take that an alert was acknowledged, here or elsewhere; what was raised again since then stays open."""
+        said = acknowledgement_of(event.detail) if event.kind == "command" else None
+        for alert in self.open if said is not None else ():
+            if said is not None and said.means(alert.source, alert.text) and alert.last_ns <= event.time_ns:
+                alert.acknowledged = True
 
 
 def _order(alert: Alert) -> tuple[int, int]:

@@ -221,14 +221,34 @@ class SessionScreen(ClosesOnce, Screen[str], Repaintable, StopAware, Helped):
         now_ns = self.source.now_ns
         if len(self.view.alerts.open) > self._panels.alerts.size.height:
             control = self.commander is not None
-            self.app.push_screen(AlertsScreen(lambda: self.view.alerts, now_ns, self._palette, control))
+            self.app.push_screen(
+                AlertsScreen(lambda: self.view.alerts, now_ns, self.acknowledge, self._palette, control)
+            )
             return
-        self.view.alerts.acknowledge(self._panels.alerts_shown)
+        self.acknowledge(self._panels.alerts_shown)
         self._panels.draw_alerts(now_ns())
 
     def action_log(self) -> None:
         """Open the whole log."""
         self.app.push_screen(LogScreen(self.view, self._palette, self.key_words().badge))
+
+    def acknowledge(self, numbers: list[int]) -> None:
+        """Acknowledge alerts here, and have it recorded where this screen has control of a session that runs."""
+        seen = self.view.alerts.acknowledge(numbers)
+        if self.commander is not None and not self.view.ended:
+            self.record_acknowledged(
+                self.commander, [(alert.source, alert.text) for alert in seen if alert.source != "command"]
+            )
+
+    @work(thread=True)
+    def record_acknowledged(self, commander: Commander, seen: list[tuple[str, str]]) -> None:
+        """Tell the session, from a thread; what it does not take becomes an alert."""
+        for source, text in seen:
+            reply = commander.acknowledge(source, text)
+            if not reply.ok:
+                words = f"acknowledge: not recorded: {reply.detail}"
+                self.app.call_from_thread(self.view.alerts.raise_, "command", words, self.source.now_ns())
+                return
 
     @work
     async def action_note(self) -> None:

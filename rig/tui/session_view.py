@@ -163,6 +163,7 @@ class SessionView:
         self.log.add_event(message)
         if message.kind in ALARMING:
             self.alerts.raise_(message.source, message.detail, message.time_ns)
+        self.alerts.on_event(message)
         self.stop.on_event(message, self.status)
 
     def take_earlier(self, earlier: Earlier) -> None:

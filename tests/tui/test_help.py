@@ -52,7 +52,7 @@ def a_list(app: EtholoopApp, folder: Path) -> BrowseScreen:
 
 
 def all_alerts(app: EtholoopApp, folder: Path) -> AlertsScreen:
-    return AlertsScreen(AlertBoard, app.clock.now_ns, app.palette, control=True)
+    return AlertsScreen(AlertBoard, app.clock.now_ns, lambda numbers: None, app.palette, control=True)
 
 
 def whole_log(app: EtholoopApp, folder: Path) -> LogScreen:
