@@ -346,7 +346,17 @@ class Event(Message):
 
 
 CommandName = Literal[
-    "start", "arm", "disarm", "pause", "resume", "note", "stop", "emergency_stop", "test_pulse", "status"
+    "start",
+    "arm",
+    "disarm",
+    "pause",
+    "resume",
+    "note",
+    "acknowledge",
+    "stop",
+    "emergency_stop",
+    "test_pulse",
+    "status",
 ]
 
 

@@ -44,6 +44,16 @@ class SchedulingConfig(BaseModel):
     fifo_priority: int = Field(default=20, ge=1, le=90)
 
 
+class WatchConfig(BaseModel):
+    """Who has a key may look at sessions from other machines. `address`: where to listen, such as
+    "tcp://192.168.1.5:5670"; `keys`: the folder that `etholoop keys` made."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    address: str = Field(pattern=r"^tcp://[^\s/]+:[0-9]{1,5}$")
+    keys: Path
+
+
 class RigConfig(BaseModel):
     """The whole rig file."""
 
@@ -55,6 +65,7 @@ class RigConfig(BaseModel):
     board: BoardConfig
     recorder: RecorderConfig = RecorderConfig()
     scheduling: SchedulingConfig = SchedulingConfig()
+    watch: WatchConfig | None = None
 
 
 def load_rig(path: Path) -> RigConfig:
@@ -78,7 +89,7 @@ def load_rig(path: Path) -> RigConfig:
         raise ConfigError(f"{path}:\n" + "\n".join(problems)) from error
 
 
-PATH_KEYS = frozenset({"file", "path", "mask", "record_to", "pin_log"})
+PATH_KEYS = frozenset({"file", "path", "mask", "record_to", "pin_log", "keys"})
 
 
 def anchored(table: dict[str, Any], folder: Path) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from rig.board_record import BoardRecord, SyncLine
 from rig.closed_loop import ClosedLoop, LoopParts, status_message
 from rig.launch import Launch
 from rig.manual_pulse import manual_pulse
+from rig.peers import Peers
 from rig.process import ProcessLink, parent_runs, quiet_collector, run_child
 from rig.session_checks import board_limits
 from rig.ttl.configuration import build_board
@@ -30,6 +31,9 @@ POLL_MS = 5
 DRAIN_NS = 3_000_000_000
 SETTLE_NS = 300_000_000
 STATUS_NS = 100_000_000
+PATIENCE_NS = 5_000_000_000
+"""How long a session that begins waits to hear that its recorder records, before it says that it stays disarmed."""
+NEEDS_PEERS = frozenset({"arm", "test_pulse"})
 
 
 def build_loop(link: ProcessLink, launch: Launch, board: PulseGenerator) -> ClosedLoop:
@@ -69,10 +73,12 @@ def build_loop(link: ProcessLink, launch: Launch, board: PulseGenerator) -> Clos
 class Operator:
     """Carries out commands from the control channel."""
 
-    def __init__(self, link: ProcessLink, loop: ClosedLoop, board: PulseGenerator) -> None:
+    def __init__(self, link: ProcessLink, loop: ClosedLoop, board: PulseGenerator, peers: Peers) -> None:
         self.link = link
         self.loop = loop
         self.board = board
+        self.peers = peers
+        self._arm_by_ns: int | None = link.clock.now_ns() + PATIENCE_NS
         self.stop_reason: str | None = None
         self.drain = False
         self._next_status_ns = 0
@@ -92,29 +98,54 @@ class Operator:
             self.board.disarm()
             self.link.tell("over", "the protocol is over")
 
+    def begin_armed(self) -> None:
+        """Arm at the beginning of the session, as soon as the others are known to be well; say where they are not."""
+        if self._arm_by_ns is None:
+            return
+        why = self.peers.problem()
+        if not why:
+            self._arm()
+        elif self.link.clock.now_ns() > self._arm_by_ns:
+            self._arm_by_ns = None
+            self.link.event("alert", f"the session began disarmed: {why}")
+
+    def _arm(self) -> None:
+        self._arm_by_ns = None
+        self.board.arm()
+        self.loop.parts.sync.on()
+
     def serve(self) -> None:
-        """Answer one waiting command."""
+        """Answer one waiting command; one that is refused here is recorded with its reason."""
         command = self.link.control.receive()
         if command is None:
             return
+        words, why = f"{command.name} {command.text}".strip(), self._forbidden(command)
         try:
-            ok, detail, done_ns = self._carry_out(command)
+            ok, detail, done_ns = (False, why, self.link.clock.now_ns()) if why else self._carry_out(command)
             self.link.control.reply(Reply(ok=ok, detail=detail, done_time_ns=done_ns))
         except (BoardError, ConfigError) as error:
             self.link.control.reply(Reply(ok=False, detail=str(error)[:400], done_time_ns=self.link.clock.now_ns()))
             self.link.event("alert", f"{command.name} failed: {error}")
+            why = str(error) if command.name == "arm" else ""
         if command.name != "status":
-            self.link.event("command", f"{command.name} {command.text}".strip())
+            self.link.event("command", f"refused {words}: {why}" if why else words)
+
+    def _forbidden(self, command: Command) -> str:
+        """Why a command that may bring a line high is refused, whoever sent it; empty where it is not."""
+        if command.name not in NEEDS_PEERS:
+            return ""
+        return "the session is ending" if self.stop_reason else self.peers.problem()
 
     def _carry_out(self, command: Command) -> tuple[bool, str, int]:
         match command.name:
             case "emergency_stop":
+                self._arm_by_ns = None
                 confirmed_ns = self.board.stop()
                 return True, "all lines low", confirmed_ns
             case "arm":
-                self.board.arm()
-                self.loop.parts.sync.on()
+                self._arm()
             case "disarm":
+                self._arm_by_ns = None
                 self.board.disarm()
             case "pause" | "resume":
                 self.loop.paused = command.name == "pause"
@@ -150,6 +181,8 @@ def run_loop(
     poller.register(frames.socket, zmq.POLLIN)
     poller.register(link.control.socket, zmq.POLLIN)
     drain_until_ns = 0
+    operator.peers.take()
+    operator.begin_armed()
     while True:
         liveness.touch()
         poller.poll(POLL_MS)
@@ -160,6 +193,8 @@ def run_loop(
         for alert in (*record.step(), *operator.board.alerts()):
             link.event("alert", alert)
         heartbeat.check()
+        operator.peers.take()
+        operator.begin_armed()
         operator.show_status()
         for stream, lost in link.new_losses():
             link.event("loss", f"{lost} messages of '{stream}' never came")
@@ -192,6 +227,7 @@ def settle(link: ProcessLink, loop: ClosedLoop, board: PulseGenerator) -> None:
 def body(link: ProcessLink, launch: Launch) -> str:
     """Open the board, warm up, wait for the start, run the loop; leave the lines low whatever happens."""
     board = build_board(launch.rig.board, link.clock)
+    peers = Peers(link.context, launch.run_dir, link.clock)
     try:
         link.tell("preparing", f"opening the board ({launch.rig.board.port})")
         info = board.open()
@@ -203,16 +239,17 @@ def body(link: ProcessLink, launch: Launch) -> str:
         link.tell("ready", TypeAdapter(BoardInfo).dump_json(info).decode())
         if not link.wait_for_start():
             return "never started"
-        return armed_session(link, launch, loop, board, refusals)
+        return run_session(link, launch, loop, board, peers, refusals)
     finally:
         board.close()
+        peers.close()
         link.end_streams()
 
 
-def armed_session(
-    link: ProcessLink, launch: Launch, loop: ClosedLoop, board: PulseGenerator, refusals: list[str]
+def run_session(
+    link: ProcessLink, launch: Launch, loop: ClosedLoop, board: PulseGenerator, peers: Peers, refusals: list[str]
 ) -> str:
-    """Arm the board, keep its heartbeat, run the loop, settle. `refusals`: what the system would not give, so far."""
+    """Keep the board's heartbeat, run the loop, settle. `refusals`: what the system would not give, so far."""
     wanted = launch.rig.scheduling
     for refusal in (*refusals, *scheduling.hurry(wanted.policy, wanted.fifo_priority)):
         link.event("lifecycle", refusal)
@@ -223,9 +260,7 @@ def armed_session(
     heartbeat = Heartbeat(board.beat, lambda: liveness.alive() and parent_runs(link.parent))
     heartbeat.start()
     try:
-        board.arm()
-        loop.parts.sync.on()
-        return run_loop(link, loop, Operator(link, loop, board), record, liveness, heartbeat)
+        return run_loop(link, loop, Operator(link, loop, board, peers), record, liveness, heartbeat)
     finally:
         settle(link, loop, board)
         heartbeat.stop()

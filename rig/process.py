@@ -122,6 +122,7 @@ class ProcessLink:
                     for subscriber in self.subscribers.values():
                         subscriber.forgive()
                     self.state = "running" if started else "stopping"
+                    self.heartbeat(force=True)
                     return started
         return False
 

@@ -34,8 +34,12 @@ def command(rig: Path, model: Path, protocol: Path, subject: str, out: Path, no_
     from rig.session_checks import SessionRequest
     from rig.session_run import run_session
     from rig.tui.launcher import LiveScreen
+    from rig.tui.terminal import no_screen
 
     quiet = no_ui or as_json or not sys.stdout.isatty()
+    if not quiet and (why := no_screen()):
+        click.echo(f"no terminal UI: {why}", err=True)
+        quiet = True
     request = SessionRequest(rig=rig, model=model, protocol=protocol, subject=subject, out=out)
     screen = LiveScreen(lambda line: click.echo(line, err=True))
     try:

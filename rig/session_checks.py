@@ -24,6 +24,7 @@ from rig.configuration import RigConfig, load_rig
 from rig.ttl.configuration import impossible_trains
 from rig.ttl.limits import limits_refusal
 from rig.ttl.protocol import BoardLimits, PulseTrain
+from rig.watch_keys import rig_keys
 
 LONGEST_SUBJECT = 100
 
@@ -74,11 +75,18 @@ def check_request(request: SessionRequest) -> Checked:
     if not bundle.runs_at_rig:
         raise ConfigError(f"{request.model}: trained from scores alone, cannot run at a rig: train with --pca pca.h5")
     protocol, materials = check_protocol_file(request, rig, bundle)
+    check_watch(rig)
     if check_arena(request.rig, rig):
         check_fills_masks(bundle)
     check_subject(request.subject)
     check_writable(request.out)
     return Checked(rig, bundle, bundle_sha256(request.model), protocol, materials)
+
+
+def check_watch(rig: RigConfig) -> None:
+    """Where others may look, the rig's own key must be there, and nobody else's to read."""
+    if rig.watch is not None:
+        rig_keys(rig.watch.keys)
 
 
 def check_protocol_file(request: SessionRequest, rig: RigConfig, bundle: ModelBundle) -> tuple[Protocol, Materials]:

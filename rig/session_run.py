@@ -40,6 +40,7 @@ from rig.session_checks import Checked, SessionRequest, check_request
 from rig.summary import summarise
 from rig.supervisor import Ending, Supervisor
 from rig.ttl.configuration import SIMULATED, prepare_board
+from rig.watched import watched
 
 Report = Callable[[str], None]
 PACKAGES = ("etholoop", "numpy", "numba", "h5py", "pyzmq", "msgpack", "pyserial", "pydantic")
@@ -159,7 +160,8 @@ def run_session(request: SessionRequest, report: Report, screen: Callable[[Path]
                 folder = prepare(supervisor, request, checked)
                 if screen is not None:
                     screen(run_dir)
-                supervisor.run()
+                with watched(supervisor.launch, report):
+                    supervisor.run()
             finally:
                 supervisor.close()
             return conclude(supervisor, folder)
@@ -242,6 +244,7 @@ def copy_configuration(request: SessionRequest, launch: Launch, arena: Path, fol
 
 def conclude(supervisor: Supervisor, folder: Path) -> SessionResult:
     """Read the session file back, write `summary.json`, keep the logs; a disk that is full is one more failure."""
+    supervisor.report("the summary is being written")
     summary = summary_of(folder, supervisor.ending)
     try:
         keep(summary, supervisor.launch.run_dir, folder)

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from online.files.session_file import SessionReader
 from online.files.tables import is_missing, text_of
 from online.messages import MANUAL_RULE
+from rig.acknowledgement import acknowledgement_of
 from rig.loopback import Seen, look
 
 STRANGE_NOVELTY = 0.95
@@ -80,12 +81,17 @@ def _lost_by_stream(losses: NDArray[np.void]) -> dict[str, int]:
 
 
 def _alerts(events: NDArray[np.void]) -> list[dict[str, Any]]:
-    """What went wrong while the session ran; seconds count from its first event."""
-    return [
-        {"time_s": float(row["time_ns"] - events["time_ns"][0]) / 1e9, "what": text_of(row["detail"])}
-        for row in events
-        if text_of(row["kind"]) == "alert"
-    ]
+    """What went wrong while the session ran, and who acknowledged it; seconds count from its first event."""
+    alerts: list[dict[str, Any]] = []
+    for row in events[np.argsort(events["time_ns"], kind="stable")]:
+        time_s, detail = float(row["time_ns"] - events["time_ns"][0]) / 1e9, text_of(row["detail"])
+        if text_of(row["kind"]) == "alert":
+            alerts.append({"time_s": time_s, "what": detail, "source": text_of(row["source"])})
+        elif text_of(row["kind"]) == "command" and (said := acknowledgement_of(detail)) is not None:
+            for alert in alerts:
+                if "acknowledged" not in alert and said.means(alert["source"], alert["what"]):
+                    alert["acknowledged"] = {"time_s": time_s, "where": said.place}
+    return [{key: value for key, value in alert.items() if key != "source"} for alert in alerts]
 
 
 def _trial_counts(trials: NDArray[np.void], receipts: NDArray[np.void]) -> dict[str, dict[str, Any]]:
@@ -175,8 +181,17 @@ def alert_kinds(alerts: list[dict[str, Any]]) -> list[str]:
     return [
         f"at {same[0]['time_s']:.1f} s: {same[0]['what']}"
         + (f" ({len(same)} such alerts until {same[-1]['time_s']:.1f} s)" if len(same) > 1 else "")
+        + _acknowledged_words(same)
         for same in kinds.values()
     ]
+
+
+def _acknowledged_words(same: list[dict[str, Any]]) -> str:
+    """When and where the last of these alerts was acknowledged; empty where one of them never was."""
+    if not all("acknowledged" in alert for alert in same):
+        return ""
+    last = max((alert["acknowledged"] for alert in same), key=lambda said: float(said["time_s"]))
+    return f", acknowledged {last['where']} at {last['time_s']:.1f} s"
 
 
 def strangeness(summary: dict[str, Any]) -> str:

@@ -34,6 +34,14 @@ END_NS = 10_000_000_000
 WRITING_NS = 120_000_000_000
 """A recorder that is behind may write this long, as long as its heart beats."""
 PIPELINE_ORDER = ("recorder", "online", "camera")
+ENDING = "the session is ending: "
+"""Said at the beginning of its end; what follows are the steps of closing."""
+CLOSING = {
+    "camera": "camera: being closed",
+    "online": "online: the last frames are decoded, the lines brought low, the board let go",
+    "recorder": "recorder: writing what is left, closing the recording",
+}
+TELL_MS = 150
 LAST_WORD_MS = 500
 """How long the last word of a process that has ended may still be on its way."""
 UNRECORDED_NS = 2_000_000_000
@@ -241,33 +249,38 @@ class Supervisor:
             self.stop_wish = f"stopped by the operator {command.text}".strip()
         elif command.name == "note":
             self.event("note", command.text)
+        elif command.name == "acknowledge":
+            self.event("command", f"{command.name} {command.text}")
         elif command.name == "emergency_stop":
             low, detail = self._cut_off()
             self.control.reply(Reply(ok=low, detail=detail, done_time_ns=self.clock.now_ns()))
             return
-        known = command.name in ("stop", "note", "status")
+        known = command.name in ("stop", "note", "acknowledge", "status")
         detail = json.dumps({n: c.health.state if c.health else "preparing" for n, c in self.nursery.children.items()})
         self.control.reply(Reply(ok=known, detail=detail if known else "ask the online process", done_time_ns=now_ns))
 
     def _cut_off(self) -> tuple[bool, str]:
         """The operator's second path, where the online process did not answer: its heartbeat ends with it, and the
-        line is driven low over the port as well. The session ends with this failure."""
+        line is driven low over the port as well. The session ends with this failure, unless it was just closing."""
         online = self.nursery.children.get("online")
-        if online is not None and online.exit_code is None:
+        hangs = online is not None and online.exit_code is None
+        if online is not None and hangs:
             online.process.kill()
             online.process.wait()
         low = force_low(self.launch.rig.board)
         words = "all lines low (online process ended, driven over the port)"
         self.ending.line_low = words if low else "the board did not answer: its own watchdog holds"
         self.event("command", f"emergency_stop without the online process; {self.ending.line_low}")
-        self.ending.reason = "emergency stop by the operator; the online process did not answer, and was ended"
-        self.ending.failures.append(self.ending.reason)
+        if hangs or not self.ending.reason:
+            self.ending.reason = "emergency stop by the operator; the online process did not answer, and was ended"
+            self.ending.failures.append(self.ending.reason)
         return low, self.ending.line_low
 
     # ending ----------------------------------------------------------------------------------------------------
 
     def end(self) -> None:
         """Camera first (unless it already ended), then online, then recorder, each given time to finish."""
+        self.report(f"{ENDING}{self.ending.reason}")
         self._finish("camera", "")
         self._finish("online", "" if self.ending.failures else "drain")
         self._note_deaths("camera", "online")
@@ -289,17 +302,25 @@ class Supervisor:
         child = self.nursery.children.get(name)
         if child is None or child.exit_code is not None:
             return
-        if child.failed is None and child.finished is None:
-            with suppress(ControlError):  # one that is just ending by itself answers no more; one that hangs is killed
-                self.command(name, "stop", text)
+        self.report(CLOSING[name])
         allowed_ns = WRITING_NS if name == "recorder" else END_NS
         deadline_ns = self.clock.now_ns() + allowed_ns
+        told = child.failed is not None or child.finished is not None
         while child.exit_code is None and self.clock.now_ns() < deadline_ns and not self._silent(child):
+            told = told or self._tell_to_stop(name, text)
             self.children_say.take(20)
+            self._serve_operator()
         if child.exit_code is None:
             child.process.kill()
             child.process.wait()
             self._fail(child, f"did not end within {allowed_ns // 10**9} s, or fell silent, and was killed")
+
+    def _tell_to_stop(self, name: str, text: str) -> bool:
+        """Whether it took the word; one that is just ending by itself, or hangs, answers not, and may answer later."""
+        try:
+            return self.command(name, "stop", text, TELL_MS).ok
+        except ControlError:
+            return False
 
     def _silent(self, child: Child) -> bool:
         beat_ns = child.last_beat_ns

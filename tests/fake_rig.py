@@ -406,8 +406,8 @@ class FakeRig:
                 self.commands.append((process, command))
                 self._carry_out(command)
                 control.reply(Reply(ok=True, detail="", done_time_ns=self.clock.now_ns()))
-                if process == "online":
-                    self.event("online", "command", f"{command.name} {command.text}".strip())
+                if process == "online" or command.name == "acknowledge":
+                    self.event(process, "command", f"{command.name} {command.text}".strip())
 
     def _carry_out(self, command: Command) -> None:
         match command.name:

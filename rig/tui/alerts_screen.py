@@ -24,7 +24,8 @@ PAIRS = (("x", "acknowledge these"), ("esc", "back"), *COMMON)
 class AlertsScreen(ClosesOnce, Screen[None], Repaintable, Helped):
     """Acknowledges what it shows, and nothing else; closes with the last of them.
 
-    `board` gives the alerts as they are now, `now_ns` the time on their clock.
+    `board` gives the alerts as they are now, `now_ns` the time on their clock; `acknowledge` is called with the numbers
+    of those that were seen.
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -33,9 +34,15 @@ class AlertsScreen(ClosesOnce, Screen[None], Repaintable, Helped):
     ]
 
     def __init__(
-        self, board: Callable[[], AlertBoard], now_ns: Callable[[], int], palette: Palette, control: bool
+        self,
+        board: Callable[[], AlertBoard],
+        now_ns: Callable[[], int],
+        acknowledge: Callable[[list[int]], None],
+        palette: Palette,
+        control: bool,
     ) -> None:
         super().__init__()
+        self._acknowledge = acknowledge
         self._board = board
         self._now_ns = now_ns
         self._palette = palette
@@ -61,12 +68,6 @@ class AlertsScreen(ClosesOnce, Screen[None], Repaintable, Helped):
         """Draw for the new size."""
         self.call_after_refresh(self.draw)
 
-    def repaint(self, palette: Palette) -> None:
-        """Change the colours."""
-        self._palette = palette
-        for panel in self.query(LinesPanel):
-            panel.repaint(palette)
-
     def draw(self) -> None:
         """Show the oldest that fit."""
         board, panel = self._board(), self.query_one("#all-alerts", LinesPanel)
@@ -83,7 +84,7 @@ class AlertsScreen(ClosesOnce, Screen[None], Repaintable, Helped):
     def action_acknowledge(self) -> None:
         """Acknowledge those that are shown."""
         board = self._board()
-        board.acknowledge(self._shown)
+        self._acknowledge(self._shown)
         if board.open:
             self.draw()
         else:

@@ -4,12 +4,13 @@ import threading
 from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar, cast
 
 import zmq
 from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
 from textual.driver import Driver
+from textual.filter import Monochrome, NoColor
 from textual.message import Message
 from textual.notifications import SeverityLevel
 from textual.screen import ModalScreen, Screen
@@ -18,11 +19,11 @@ from textual.theme import Theme
 from rig.clock import Clock, SystemClock
 from rig.tui.emergency import BenchStop, EmergencyLine, StopResult
 from rig.tui.help_screen import STOP_ACTION, HelpScreen
-from rig.tui.palette import DARK, LIGHT, PLAIN, Palette
+from rig.tui.palette import DARK, LIGHT, MONO, PLAIN, Palette
 from rig.tui.stop_driver import StopKeyDriver
 from rig.tui.stop_record import stop_words
+from rig.tui.widgets import LinesPanel, PicturePanel
 
-PALETTES = (DARK, LIGHT, PLAIN)
 NO_STOP = "This screen controls no session: use the screen that does, or `etholoop attach`."
 STOP_SHOWN_S, UNCONFIRMED_SHOWN_S = 20.0, 3600.0
 
@@ -85,8 +86,12 @@ class EtholoopApp(App[str]):
         self._stopper = threading.Thread(target=self._stop_when_wished, daemon=True, name="emergency stop")
         for palette in (DARK, LIGHT):
             self.register_theme(theme_of(palette))
-        few_colours = self.console.color_system in (None, "standard", "windows")
-        self.palette = PLAIN if (few_colours if plain is None else plain) else DARK
+        few = self.console.color_system in (None, "standard", "windows") if plain is None else plain
+        self._own_two = NoColor(enabled=False)
+        self._filters.append(self._own_two)
+        last = MONO if self.no_color else PLAIN
+        self._palettes = (MONO,) if few and self.no_color else (DARK, LIGHT, last)
+        self.palette = last if few else DARK
         self._use(self.palette)
 
     def get_driver_class(self) -> type[Driver]:
@@ -128,10 +133,13 @@ class EtholoopApp(App[str]):
     def _use(self, palette: Palette) -> None:
         self.palette = palette
         self.theme = "ansi-dark" if palette.plain else f"etholoop-{palette.name}"
+        for grey in (found for found in self._filters if isinstance(found, Monochrome)):
+            grey.enabled = palette is not MONO  # it would draw the terminal's own colours as black
+        self._own_two.enabled = palette is MONO
 
     def action_next_colours(self) -> None:
-        """Dark, light, plain, and again."""
-        self._use(PALETTES[(PALETTES.index(self.palette) + 1) % len(PALETTES)])
+        """Dark, light, plain, and again; where NO_COLOR is set on a terminal of few colours, nothing."""
+        self._use(self._palettes[(self._palettes.index(self.palette) + 1) % len(self._palettes)])
         for screen in self.screen_stack:
             if isinstance(screen, Repaintable):
                 screen.repaint(self.palette)
@@ -202,11 +210,16 @@ class EtholoopApp(App[str]):
 
 
 class Repaintable:
-    """A screen that draws with a palette of its own."""
+    """A screen that draws with a palette of its own, and hands it on to its panels."""
+
+    _palette: Palette
 
     def repaint(self, palette: Palette) -> None:
         """Change the colours."""
-        raise NotImplementedError
+        self._palette = palette
+        screen = cast(Screen[Any], self)
+        for panel in (*screen.query(LinesPanel), *screen.query(PicturePanel)):
+            panel.repaint(palette)
 
 
 class StopAware:

@@ -69,12 +69,6 @@ class BrowseScreen(ClosesOnce, Screen[Answer | None], Repaintable, Helped):
         found: DataTable[Text] = self.query_one("#sessions", DataTable)
         return found
 
-    def repaint(self, palette: Palette) -> None:
-        """Change the colours."""
-        self._palette = palette
-        for panel in self.query(LinesPanel):
-            panel.repaint(palette)
-
     def draw(self) -> None:
         """Head and keys."""
         head: Line = ((" etholoop ", "title"), ("  sessions in ", "dim"), (str(self.out), "text"))

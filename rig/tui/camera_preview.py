@@ -16,6 +16,7 @@ from online.files.arena_file import load_arena
 from online.messages import Frame
 from rig.bus import Subscriber
 from rig.cameras.protocol import CameraInfo
+from rig.children import spawn
 from rig.clock import Clock
 from rig.configuration import RigConfig
 from rig.launch import Launch
@@ -33,10 +34,14 @@ SILENCE_NS = 1_000_000_000
 class CameraPreview:
     """A thread that opens the camera, calibrates or loads the arena, and keeps the newest frame.
 
-    `info`, `arena`, `failure` and `depth` are set as they become known; `rate_hz` once enough frames came.
+    `info`, `arena`, `failure` and `depth` are set as they become known; `rate_hz` once enough frames came. `after`: a
+    preview that may still hold the same camera, and is waited for.
     """
 
-    def __init__(self, path: Path, rig: RigConfig, clock: Clock) -> None:
+    def __init__(self, path: Path, rig: RigConfig, clock: Clock, after: "CameraPreview | None" = None) -> None:
+        self._after = after
+        self._calibration: subprocess.Popen[bytes] | None = None
+        self._calibrating_since_ns: int | None = None
         self._path = path
         self._rig = rig
         self._clock = clock
@@ -62,6 +67,12 @@ class CameraPreview:
         return silent_ns / 1e9
 
     @property
+    def calibrating_s(self) -> float | None:
+        """For how long the arena has been being calibrated; None while it is not."""
+        since_ns = self._calibrating_since_ns
+        return None if since_ns is None else (self._clock.now_ns() - since_ns) / 1e9
+
+    @property
     def rate_hz(self) -> float | None:
         """Slots a second by capture time over the last second or so; None until enough frames came."""
         recent = self._recent
@@ -79,10 +90,14 @@ class CameraPreview:
         """Begin."""
         self._thread.start()
 
-    def close(self) -> None:
-        """Let the camera go, also while it is still being opened; returns when it is free."""
+    def leave(self) -> None:
+        """Begin to let the camera go, whatever is being done; returns at once."""
         self._over.set()
         self._give_up_opening()
+
+    def close(self) -> None:
+        """Let the camera go; returns when it is free."""
+        self.leave()
         if self._thread.is_alive():
             self._thread.join()
 
@@ -91,6 +106,11 @@ class CameraPreview:
             self._supervisor.stop_wish = "the preview was closed"
 
     def _run(self) -> None:
+        if self._after is not None:
+            self._after.close()
+            self._after = None
+        if self._over.is_set():
+            return
         try:
             with private_directory() as run_dir:
                 self._preview(run_dir)
@@ -106,6 +126,9 @@ class CameraPreview:
         try:
             self._look(supervisor, run_dir)
         finally:
+            if self._calibration is not None:
+                self._calibration.kill()
+                self._calibration.wait()
             self._let_go(supervisor)
 
     @staticmethod
@@ -120,11 +143,7 @@ class CameraPreview:
     def _look(self, supervisor: Supervisor, run_dir: Path) -> None:
         info = supervisor.prepare_camera()
         self.info = info
-        try:
-            check_arena(self._path, self._rig)
-            self.arena = load_arena(find_arena(self._rig, info, run_dir))
-        except EtholoopError as error:
-            self.arena_failure = str(error)
+        self._find_arena(supervisor, info, run_dir)
         context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         frames = Subscriber(context, run_dir, "frames")
         try:
@@ -137,13 +156,45 @@ class CameraPreview:
             while not self._over.is_set() and not frames.ended:
                 frames.socket.poll(WAIT_MS)
                 self._take(frames)
+                self._look_at_calibration(run_dir)
                 supervisor.look_after("camera")
             self._heard_ns = None
+            while self._calibrating_since_ns is not None and not self._over.wait(WAIT_MS / 1000):
+                self._look_at_calibration(run_dir)  # a short recording is over before
             if info.live and not self._over.is_set():
                 raise CameraLost(f"{info.name} sends no more frames: look at its cable, then check again")
         finally:
             frames.close()
             context.term()
+
+    def _find_arena(self, supervisor: Supervisor, info: CameraInfo, run_dir: Path) -> None:
+        """Load the arena, or begin to calibrate it, in a process of its own, while the camera is looked at."""
+        try:
+            check_arena(self._path, self._rig)
+            if self._rig.arena.file is not None:
+                self.arena = load_arena(find_arena(self._rig, info, run_dir))
+                return
+        except EtholoopError as error:
+            self.arena_failure = str(error)
+            return
+        supervisor.launch = supervisor.launch.model_copy(update={"camera": info})
+        supervisor.launch.save()
+        self._calibrating_since_ns = self._clock.now_ns()
+        with (run_dir / "calibration.log").open("wb") as log:
+            self._calibration = spawn("rig.calibration_process", [str(run_dir)], log)
+
+    def _look_at_calibration(self, run_dir: Path) -> None:
+        if self._calibration is None or self._calibrating_since_ns is None or self._calibration.poll() is None:
+            return
+        try:
+            if self._calibration.returncode == 0:
+                self.arena = load_arena(run_dir / "arena.toml")
+            else:
+                words = (run_dir / "calibration.log").read_text(errors="replace").strip()
+                self.arena_failure = words or f"the calibration ended with code {self._calibration.returncode}"
+        except (EtholoopError, OSError) as error:
+            self.arena_failure = str(error)
+        self._calibrating_since_ns = None
 
     def _take(self, frames: Subscriber) -> None:
         while (received := frames.receive(self._clock.now_ns())) is not None:

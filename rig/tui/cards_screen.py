@@ -130,12 +130,6 @@ class CardsScreen(ClosesOnce, Screen[None], Repaintable, Helped):
         """Draw for the new size."""
         self.call_after_refresh(self.draw)
 
-    def repaint(self, palette: Palette) -> None:
-        """Change the colours."""
-        self._palette = palette
-        for widget in (*self.query(LinesPanel), *self.query(PicturePanel)):
-            widget.repaint(palette)
-
     def help_text(self) -> str:
         """See Helped."""
         return help_texts.CARDS

@@ -19,7 +19,14 @@ from protocols.schema import Protocol
 from rig.cameras.protocol import CameraInfo
 from rig.clock import Clock
 from rig.configuration import RigConfig, load_rig
-from rig.session_checks import SessionRequest, board_limits, check_protocol_file, check_subject, check_writable
+from rig.session_checks import (
+    SessionRequest,
+    board_limits,
+    check_protocol_file,
+    check_subject,
+    check_watch,
+    check_writable,
+)
 from rig.ttl.configuration import build_board, prepare_board
 
 CheckState = Literal["waiting", "running", "good", "warning", "bad"]
@@ -86,7 +93,9 @@ def check_files(request: SessionRequest) -> tuple[dict[str, Check], Known]:
 
     def rig() -> str:
         nonlocal known
-        known = replace(known, rig=load_rig(request.rig))
+        found = load_rig(request.rig)
+        check_watch(found)
+        known = replace(known, rig=found)
         return request.rig.name
 
     def model() -> str:
@@ -247,3 +256,11 @@ def check_board(rig: RigConfig, protocol: Protocol, clock: Clock, run_dir: Path)
 def may_start(checks: dict[str, Check]) -> bool:
     """Whether everything is good, or at worst a warning."""
     return all(check.state in ("good", "warning") for check in checks.values())
+
+
+def why_not(found: dict[str, Check]) -> str:
+    """What keeps a session from starting now: what is wrong, or else what is still being looked at."""
+    if any(check.state == "bad" for check in found.values()):
+        return "not yet: look at the red lines"
+    waited = next((check for check in found.values() if check.state in ("running", "waiting")), None)
+    return "" if waited is None else f"not yet: {waited.title}: {waited.detail or 'being looked at'}"

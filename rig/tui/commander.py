@@ -6,11 +6,12 @@ from pathlib import Path
 import zmq
 
 from online.messages import Command, CommandName, Reply
+from rig.acknowledgement import words_of
 from rig.clock import Clock
 from rig.control import ControlError, send_command
 
 TIMEOUT_MS = 2000
-PROCESS_OF: dict[CommandName, str] = {"note": "supervisor", "stop": "supervisor"}
+PROCESS_OF: dict[CommandName, str] = {"note": "supervisor", "acknowledge": "supervisor", "stop": "supervisor"}
 GATES = frozenset({"arm", "disarm", "pause", "resume"})
 
 
@@ -30,6 +31,10 @@ class Commander:
         self._run_dir = run_dir
         self._clock = clock
         self._here = here
+
+    def acknowledge(self, source: str, text: str) -> Reply:
+        """Have it recorded that an alert was acknowledged here."""
+        return self.send("acknowledge", words_of(self._here, source, text))
 
     def send(self, name: CommandName, text: str = "") -> Reply:
         """Send and wait; an answer that does not come is a refusal that says so."""

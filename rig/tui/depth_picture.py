@@ -17,7 +17,6 @@ OUTLINE = DEPTH_LEVELS + 2
 HEADING = DEPTH_LEVELS + 3
 NOSE = DEPTH_LEVELS + 4
 NUM_CODES = DEPTH_LEVELS + 5
-OUTLINED_REACH_PX = 8
 Levels = NDArray[np.uint8]
 
 
@@ -136,8 +135,7 @@ def draw_mouse(levels: Levels, window: Window, pose: Pose, min_height_mm: float,
         return
     row, column = window.place(pose.x_px, pose.y_px)
     reach = max(3, round(60 / window.image_px_per_picture_px))
-    if reach >= OUTLINED_REACH_PX:
-        _outline(levels, row, column, reach, min_height_mm / top_mm * (DEPTH_LEVELS - 1))
+    _outline(levels, row, column, reach, min_height_mm / top_mm * (DEPTH_LEVELS - 1))
     if pose.heading_rad is None:
         return
     length = max(4.0, reach * 0.8)
@@ -156,15 +154,27 @@ def eroded(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
     return inner
 
 
+def grown(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """The mask and its four neighbours."""
+    around = mask.copy()
+    around[1:] |= mask[:-1]
+    around[:-1] |= mask[1:]
+    around[:, 1:] |= mask[:, :-1]
+    around[:, :-1] |= mask[:, 1:]
+    return around
+
+
 def _outline(levels: Levels, row: int, column: int, reach: int, floor_level: float) -> None:
+    """Mark what surrounds the body; specks that do not touch it are not outlined."""
     top, left = max(0, row - reach), max(0, column - reach)
     part = levels[top : row + reach + 1, left : column + reach + 1]
     if part.size == 0:
         return
-    body = (part > floor_level) & (part < DEPTH_LEVELS)
-    around = np.zeros_like(body)
-    around[1:] |= body[:-1]
-    around[:-1] |= body[1:]
-    around[:, 1:] |= body[:, :-1]
-    around[:, :-1] |= body[:, 1:]
-    part[around & ~body] = OUTLINE
+    high = (part > floor_level) & (part < DEPTH_LEVELS)
+    body = np.zeros_like(high)
+    y, x = row - top, column - left
+    near = slice(max(0, y - 1), y + 2), slice(max(0, x - 1), x + 2)
+    body[near] = high[near]
+    for _ in range(2 * reach):
+        body = grown(body) & high
+    part[grown(body) & ~body] = OUTLINE

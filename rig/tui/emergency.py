@@ -6,6 +6,7 @@ ends it: with its heartbeat gone the board drops the line by itself.
 """
 
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -51,12 +52,15 @@ class BenchStop(StopWish):
 class EmergencyLine:
     """Dedicated request sockets; `here` is what the record says of where the key was pressed.
 
-    Threads take turns; a new press does not wait for an answer that is overdue."""
+    Threads take turns; a new press does not wait for an answer that is overdue. `last_resort` brings the lines low
+    where no process of the session answers, such as while one is being closed; it returns whether the board confirmed.
+    """
 
     def __init__(self, context: zmq.Context[zmq.Socket[bytes]], run_dir: Path, clock: Clock, here: str = "") -> None:
         self._clock = clock
         self._here = here
         self._lock = threading.Lock()
+        self.last_resort: Callable[[], bool] | None = None
         self.timeouts_ms = {"online": ONLINE_TIMEOUT_MS, "supervisor": SUPERVISOR_TIMEOUT_MS}
         self._sockets = {process: self._connect(context, run_dir, process) for process in self.timeouts_ms}
 
@@ -79,6 +83,9 @@ class EmergencyLine:
                 if isinstance(reply, Reply) and reply.ok:
                     return StopResult(True, reply.detail, (reply.done_time_ns - pressed_ns) / 1e6)
                 said.append(f"{process}: {reply.detail if isinstance(reply, Reply) else reply}")
+            if self.last_resort is not None and self.last_resort():
+                low_ms = (self._clock.now_ns() - pressed_ns) / 1e6
+                return StopResult(True, "all lines low (driven over the port)", low_ms)
         return StopResult(False, "; ".join(said), (self._clock.now_ns() - pressed_ns) / 1e6)
 
     def _ask(self, process: str, pressed_ns: int) -> Reply | str:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from rig.tui.lines import Line, Part, spread
+from rig.tui.lines import Line, Part, spread, width_of
 
 BADGES: dict[str, Line] = {
     "stop": ((" ! EMERGENCY STOP ", "stop"),),
@@ -19,6 +19,7 @@ SHORT = {
     "beginning": "start",
     "check again": "redo",
     "colours": "hue",
+    "newest": "new",
     "read again": "reread",
     "sessions": "list",
     "speed": "x",
@@ -37,14 +38,24 @@ class KeyWords:
 
 
 def keys(width: int, words: KeyWords, aside: str = "") -> Line:
-    """The keys, always shown, emergency stop first where the screen has control; `aside` at the right edge."""
-    parts: list[Part] = list(BADGES[words.badge])
+    """The keys, always shown, emergency stop first where the screen has control; `aside` at the right edge. Where
+    there is little room, shorter words, as few as will do, and then less space between them."""
+    badge = list(BADGES[words.badge])
     room = width - (len(aside) + 2 if aside else 0)
-    needed = sum(len(text) for text, _ in parts) + sum(len(key) + len(meaning) + 3 for key, meaning in words.pairs)
-    pairs = words.pairs if needed <= room else tuple((key, SHORT.get(word, word)) for key, word in words.pairs)
-    for key, meaning in pairs:
-        fresh: list[Part] = [("  ", "text"), (key, "key"), (f" {meaning}", "text")]
-        if sum(len(text) for text, _ in parts + fresh) > room:
-            break
-        parts += fresh
-    return spread(tuple(parts), ((aside, "strong"),), width) if aside else tuple(parts)
+    pairs, gap = dict(words.pairs), "  "
+    saving = {key: len(word) - len(SHORT.get(word, word)) for key, word in words.pairs}
+
+    def drawn() -> list[Part]:
+        return badge + [
+            part for key, word in pairs.items() for part in ((gap, "text"), (key, "key"), (f" {word}", "text"))
+        ]
+
+    for key in sorted(pairs, key=lambda key: -saving[key]):
+        if width_of(drawn()) > room:
+            pairs[key] = SHORT.get(pairs[key], pairs[key])
+    if width_of(drawn()) > room:
+        gap = " "
+    while width_of(drawn()) > room and pairs:
+        pairs.popitem()
+    parts = tuple(drawn())
+    return spread(parts, ((aside, "strong"),), width) if aside else parts

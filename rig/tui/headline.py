@@ -31,7 +31,7 @@ def block_words(view: SessionView) -> tuple[str, str]:
 
 def by_hand_words(view: SessionView) -> str:
     """Pulses by hand, which no rule counts; empty where there is none."""
-    return f" +{view.by_hand} by hand" if view.by_hand else ""
+    return f" +{view.counts.by_hand} by hand" if view.counts.by_hand else ""
 
 
 def identity(view: SessionView, width: int) -> Line:
@@ -74,7 +74,8 @@ def headline_small(view: SessionView, width: int, note: str) -> list[Line]:
     counted = counts(view, by_hand)
     if width_of(middle) + width_of(counted) >= width:
         counted = counts(view, by_hand.removesuffix(" by hand"))
-    return [spread(tuple(middle), counted, width)]
+    said: Line = (("session ", "dim"), *counted)
+    return [spread(tuple(middle), said if width_of(middle) + width_of(said) + 2 <= width else counted, width)]
 
 
 def headline_big(view: SessionView, width: int, note: str, scale: int = 1) -> list[Line]:
@@ -93,7 +94,7 @@ def headline_big(view: SessionView, width: int, note: str, scale: int = 1) -> li
     used = 0
     for text, role, caption in fields:
         glyphs = big(text, scale)
-        cells = max(len(glyphs[0]), len(caption)) + 4
+        cells = max(len(glyphs[0]), len(caption)) + 4 * scale
         if used + cells > width:
             break
         for row, glyph in zip(rows, glyphs, strict=True):

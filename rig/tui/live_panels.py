@@ -7,6 +7,7 @@ from rig.tui.depth_picture import ArenaPicture, crop_levels, draw_mouse, draw_tr
 from rig.tui.foot import KeyWords, keys
 from rig.tui.headline import headline_big, headline_small
 from rig.tui.lines import Line, fit
+from rig.tui.log_lines import log_strip
 from rig.tui.session_view import SessionView
 from rig.tui.side_panel import side
 from rig.tui.source import Source
@@ -29,6 +30,7 @@ class LivePanels:
         self.side = screen.query_one("#side", LinesPanel)
         self.syllables = screen.query_one("#syllables", LinesPanel)
         self.alerts = screen.query_one("#alerts", LinesPanel)
+        self.log = screen.query_one("#log", LinesPanel)
         self.keys = screen.query_one("#keys", LinesPanel)
         self.alerts_shown: list[int] = []
         self.aside = ""
@@ -50,6 +52,7 @@ class LivePanels:
             size = self.side.size
             self.side.show(side(self.view, size.width, size.height, now_ns, self.source.lost))
             self.draw_alerts(now_ns)
+            self.log.show(log_strip(self.view, self.log.size.width, self.log.size.height))
 
     def draw_head(self) -> None:
         """Draw state, block clock and counts at once."""

@@ -1,4 +1,4 @@
-"""Colours by their meaning: dark, light, and a plain set for terminals of 16 colours.
+"""Colours by their meaning: dark, light, a plain set for terminals of 16 colours, and none at all.
 
 Hues are those of Okabe and Ito, which colour-blind people tell apart; nothing is said by colour alone.
 """
@@ -92,6 +92,20 @@ PLAIN = Palette(
     ),
     plain=True,
 )
+
+MONO = Palette(
+    "no colour",
+    "default",
+    {
+        **dict.fromkeys(PLAIN.roles, "default"),
+        **{role: "bold default" for role in PLAIN.roles if PLAIN.roles[role].startswith("bold")},
+        **{role: "bold reverse default" for role in PLAIN.roles if role.startswith(("badge_", "tick_"))},
+        "stop": "bold reverse default",
+        "bad": "bold underline default",
+    },
+    plain=True,
+)
+"""For NO_COLOR on a terminal of few colours: the terminal's own two, bold, reversed, underlined."""
 
 
 def depth_colours(anchors: Anchors, levels: int = DEPTH_LEVELS) -> list[str]:

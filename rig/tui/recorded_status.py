@@ -57,7 +57,7 @@ class RecordedStatus:
         target = self._target(rule, posterior.size) if posterior.size else ()
         probability = float(posterior[list(target)].sum()) if target else float("nan")
         threshold = rule.enter if target and isinstance(rule, SyllableRule) else float("nan")
-        trials = [trial for trial in view.trials if trial.rule == name]
+        trials = [trial for trial in view.counts.trials if trial.rule == name]
         counts = Counter(trial.outcome for trial in trials)
         left_ms = _refractory_left_ms(rule, trials, time_ns)
         live = block is not None and any(r.shown_name == name and r.name in block.rules for r in self._protocol.rules)

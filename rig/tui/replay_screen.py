@@ -12,6 +12,7 @@ from rig.tui.foot import COMMON, KeyWords
 from rig.tui.live import attached_screen
 from rig.tui.palette import Palette
 from rig.tui.recorded import Recorded
+from rig.tui.remote_feed import RemoteFeed
 from rig.tui.replay import Replay
 from rig.tui.session_screen import SessionScreen
 from rig.tui.session_view import SessionView
@@ -35,6 +36,7 @@ class ReplayScreen(SessionScreen):
         ("←→", "10 s"),
         ("↑↓", "speed"),
         ("home", "beginning"),
+        ("l", "log"),
         ("q", "leave"),
     )
 
@@ -72,6 +74,19 @@ def replay_screen(app: EtholoopApp, folder: Path, speed: float) -> ReplayScreen:
     recorded = Recorded(folder)
     facts = recorded.facts()
     return ReplayScreen(SessionView(facts), Replay(recorded, facts, app.clock, speed), app.palette)
+
+
+class RemoteApp(EtholoopApp):
+    """Looks at a session that runs on another machine; changes nothing, and lets go of `feed` at its end."""
+
+    def __init__(self, feed: RemoteFeed, clock: Clock | None = None, plain: bool | None = None) -> None:
+        super().__init__(clock, plain)
+        self.session = SessionScreen(SessionView(feed.facts), feed, None, self.palette)
+
+    def on_mount(self) -> None:
+        """Open the session's screen; leave with it."""
+        super().on_mount()
+        self.push_screen(self.session, self.exit)
 
 
 class WatchApp(EtholoopApp):

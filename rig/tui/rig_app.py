@@ -1,6 +1,6 @@
 """`etholoop rig`: set-up, session, summary, next animal; and the list of sessions in between."""
 
-import asyncio
+from functools import partial
 from pathlib import Path
 from typing import ClassVar
 
@@ -9,9 +9,13 @@ from textual.binding import Binding, BindingType
 
 from online.errors import EtholoopError
 from rig.clock import Clock
+from rig.launch import Launch
 from rig.session_checks import SessionRequest
+from rig.ttl.configuration import BoardConfig
+from rig.ttl.emergency import force_low
 from rig.tui.app import EtholoopApp
 from rig.tui.browse_screen import BrowseScreen
+from rig.tui.closing_screen import ClosingScreen
 from rig.tui.dialogs import Choice
 from rig.tui.digest import digest
 from rig.tui.last_setup import load_last, save_last
@@ -22,7 +26,13 @@ from rig.tui.setup_screen import SetupScreen
 from rig.tui.starting_screen import StartingScreen
 from rig.tui.summary_screen import SummaryScreen
 
-WAIT_S = 0.1
+
+def board_of(run_dir: Path) -> BoardConfig | None:
+    """The board of a session that runs; None where that cannot be read any more."""
+    try:
+        return Launch.load(run_dir).rig.board
+    except (OSError, ValueError):
+        return None
 
 
 class RigApp(EtholoopApp):
@@ -78,17 +88,19 @@ class RigApp(EtholoopApp):
         self.child = child = SessionChild(request)
         if not await self.push_screen_wait(StartingScreen(child, self.palette)) or child.run_dir is None:
             return None
-        reason = await self.push_screen_wait(attached_screen(self, child.run_dir, control=True))
-        self._let_go_of_stop()
+        board, screen = board_of(child.run_dir), attached_screen(self, child.run_dir, control=True)
+        if self.emergency is not None and board is not None:
+            self.emergency.last_resort = partial(force_low, board)
+        reason = await self.push_screen_wait(screen)
         if reason is not None and reason.startswith("detached"):
+            self._let_go_of_stop()
             self.notify("the session goes on: `etholoop attach`, or F3, opens it again")
             return None
-        return await self._ended(child)
-
-    async def _ended(self, child: SessionChild) -> Path | None:
-        """Wait until the session has written its summary."""
-        while child.exit_code is None:
-            await asyncio.sleep(WAIT_S)
+        ended = await self.push_screen_wait(ClosingScreen(child, self.palette))
+        self._let_go_of_stop()
+        if not ended:
+            self.notify("the session is still being closed: its summary will be in the list, F3")
+            return None
         folder = child.folder
         child.forget()
         return folder

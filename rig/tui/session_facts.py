@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
@@ -63,6 +64,12 @@ class SessionFacts:
     def name(self, syllable: int) -> str:
         """The syllable's name, or an empty text."""
         return self.names.get(syllable, "")
+
+    def block_spans(self) -> list[tuple[str, float, float]]:
+        """Names of the protocol's blocks, and the session's time in ms at which each begins and ends, in order."""
+        blocks = self.protocol.all_blocks() if self.protocol else ()
+        ends_ms = accumulate(block.duration_ms for block in blocks)
+        return [(block.name, end_ms - block.duration_ms, end_ms) for block, end_ms in zip(blocks, ends_ms, strict=True)]
 
     def written_rule(self, shown_name: str) -> TriggeredRule | None:
         """The rule of the protocol that is shown by this name, where it waits for something."""

@@ -1,6 +1,5 @@
 """The screen of one session, running or replayed."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 from typing import ClassVar
 
@@ -25,6 +24,7 @@ from rig.tui.emergency import StopResult
 from rig.tui.foot import COMMON, KeyWords
 from rig.tui.help_screen import Helped
 from rig.tui.live_panels import LivePanels
+from rig.tui.log_screen import LogScreen
 from rig.tui.palette import Palette
 from rig.tui.session_view import SessionView
 from rig.tui.source import Source
@@ -46,6 +46,7 @@ class SessionScreen(ClosesOnce, Screen[str], Repaintable, StopAware, Helped):
         Binding("p", "toggle_paused", "pause"),
         Binding("n", "note", "note"),
         Binding("t", "test_pulse", "test pulse"),
+        Binding("l", "log", "log"),
         Binding("s", "cards", "syllables"),
         Binding("x", "acknowledge", "acknowledge"),
         Binding("q,ctrl+c", "leave", "end or leave"),
@@ -56,11 +57,12 @@ class SessionScreen(ClosesOnce, Screen[str], Repaintable, StopAware, Helped):
         ("p", "pause"),
         ("n", "note"),
         ("t", "test pulse"),
+        ("l", "log"),
         ("s", "syllables"),
         ("x", "acknowledge"),
         ("q", "end"),
     )
-    LOOK_KEYS: ClassVar[tuple[tuple[str, str], ...]] = (("x", "acknowledge"), ("q", "leave"))
+    LOOK_KEYS: ClassVar[tuple[tuple[str, str], ...]] = (("l", "log"), ("x", "acknowledge"), ("q", "leave"))
     CONTROL_ACTIONS = frozenset({"toggle_armed", "toggle_paused", "note", "test_pulse", "cards"})
 
     def __init__(self, view: SessionView, source: Source, commander: Commander | None, palette: Palette) -> None:
@@ -87,6 +89,7 @@ class SessionScreen(ClosesOnce, Screen[str], Repaintable, StopAware, Helped):
             yield LinesPanel(self._palette, "side")
         yield LinesPanel(self._palette, "syllables")
         yield LinesPanel(self._palette, "alerts")
+        yield LinesPanel(self._palette, "log")
         yield LinesPanel(self._palette, "keys")
 
     def key_words(self) -> KeyWords:
@@ -105,16 +108,10 @@ class SessionScreen(ClosesOnce, Screen[str], Repaintable, StopAware, Helped):
         """Let go of the source."""
         self.source.close()
 
-    def _panel_widgets(self) -> Iterator[LinesPanel | PicturePanel]:
-        yield from self.query(LinesPanel)
-        yield from self.query(PicturePanel)
-
     def repaint(self, palette: Palette) -> None:
         """Change the colours."""
-        self._palette = palette
+        super().repaint(palette)
         self.styles.background = "ansi_default" if palette.plain else palette.background
-        for widget in self._panel_widgets():
-            widget.repaint(palette)
 
     def tick(self) -> None:
         """Take what came; redraw what is due."""
@@ -127,11 +124,6 @@ class SessionScreen(ClosesOnce, Screen[str], Repaintable, StopAware, Helped):
                 self.farewell(over)
         if self._panels is not None:
             self._panels.draw(self._ticks, self.source.now_ns())
-
-    def _panels_wait(self) -> None:
-        """What ended with a stop or with alerts is read before it goes."""
-        if self._panels is not None:
-            self._panels.aside = "q goes on "
 
     def _draw_head(self) -> None:
         if self._panels is not None:
@@ -156,8 +148,8 @@ class SessionScreen(ClosesOnce, Screen[str], Repaintable, StopAware, Helped):
         self.view.ended = f"{reason}: {why}" if last.startswith(ENDS) and why else reason
         if self.view.stop.since_ns is None and not self.view.alerts.open:
             self.set_timer(FAREWELL_S, self.go)
-        else:
-            self._panels_wait()
+        elif self._panels is not None:  # what ended with a stop or with alerts is read before it goes
+            self._panels.aside = "q goes on "
         self._draw_head()
 
     def go(self) -> None:
@@ -229,10 +221,34 @@ class SessionScreen(ClosesOnce, Screen[str], Repaintable, StopAware, Helped):
         now_ns = self.source.now_ns
         if len(self.view.alerts.open) > self._panels.alerts.size.height:
             control = self.commander is not None
-            self.app.push_screen(AlertsScreen(lambda: self.view.alerts, now_ns, self._palette, control))
+            self.app.push_screen(
+                AlertsScreen(lambda: self.view.alerts, now_ns, self.acknowledge, self._palette, control)
+            )
             return
-        self.view.alerts.acknowledge(self._panels.alerts_shown)
+        self.acknowledge(self._panels.alerts_shown)
         self._panels.draw_alerts(now_ns())
+
+    def action_log(self) -> None:
+        """Open the whole log."""
+        self.app.push_screen(LogScreen(self.view, self._palette, self.key_words().badge))
+
+    def acknowledge(self, numbers: list[int]) -> None:
+        """Acknowledge alerts here, and have it recorded where this screen has control of a session that runs."""
+        seen = self.view.alerts.acknowledge(numbers)
+        if self.commander is not None and not self.view.ended:
+            self.record_acknowledged(
+                self.commander, [(alert.source, alert.text) for alert in seen if alert.source != "command"]
+            )
+
+    @work(thread=True)
+    def record_acknowledged(self, commander: Commander, seen: list[tuple[str, str]]) -> None:
+        """Tell the session, from a thread; what it does not take becomes an alert."""
+        for source, text in seen:
+            reply = commander.acknowledge(source, text)
+            if not reply.ok:
+                words = f"acknowledge: not recorded: {reply.detail}"
+                self.app.call_from_thread(self.view.alerts.raise_, "command", words, self.source.now_ns())
+                return
 
     @work
     async def action_note(self) -> None:

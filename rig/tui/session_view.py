@@ -3,14 +3,12 @@
 `take` every message in order; then ask. Times given as `now_ns` are the host's monotonic clock.
 """
 
-from collections import Counter, deque
-from dataclasses import dataclass
+from collections import deque
 
 import numpy as np
 from numpy.typing import NDArray
 
 from online.messages import (
-    MANUAL_RULE,
     Event,
     Frame,
     Health,
@@ -27,39 +25,15 @@ from rig.tui.earlier import Earlier
 from rig.tui.ethogram import SPAN_NS, Ethogram
 from rig.tui.latency import LatencyMeter
 from rig.tui.session_facts import SessionFacts
+from rig.tui.session_log import ALARMING, SessionLog
 from rig.tui.stop_record import StopRecord
+from rig.tui.trial_counts import TrialCounts
 
 LEAST_DISK_GB = 2.0
 SILENCE_NS = 1_000_000_000
 TRAIL_NS = 5_000_000_000
 CROP_SIZE_PX = 80
 EVENTS_KEPT = 500
-
-
-@dataclass(frozen=True, slots=True)
-class LogEntry:
-    """A line of the log; `role` is how it is drawn."""
-
-    time_ns: int
-    text: str
-    role: str
-
-
-LOG_ROLES = {"pulse": "pulse", "catch": "text", "refused": "dim", "alert": "bad", "loss": "bad", "note": "strong"}
-LOG_SIGNS = {"pulse": "▲", "catch": "△", "refused": "✕", "alert": "!", "loss": "!"}
-
-
-def entry_of_trial(trial: Trial) -> LogEntry:
-    """A trial's line of the log."""
-    probability = "" if trial.target_probability is None else f"{trial.target_probability:.2f} "
-    words = f"{LOG_SIGNS[trial.outcome]} {trial.rule} {probability}{trial.reason}".rstrip()
-    return LogEntry(trial.decided_time_ns, words, LOG_ROLES[trial.outcome])
-
-
-def entry_of_event(event: Event) -> LogEntry:
-    """An event's line of the log."""
-    words = f"{LOG_SIGNS.get(event.kind, '·')} {event.source}: {event.detail}"
-    return LogEntry(event.time_ns, words, LOG_ROLES.get(event.kind, "text"))
 
 
 class SessionView:
@@ -73,7 +47,8 @@ class SessionView:
     def forget(self) -> None:
         """Begin again, as if nothing had been heard."""
         facts = self.facts
-        self.alerts = AlertBoard()
+        self.log = SessionLog()
+        self.alerts = AlertBoard(self.log.add_alert)
         self.latency = LatencyMeter()
         self.ethogram = Ethogram()
         self.frame: Frame | None = None
@@ -83,22 +58,19 @@ class SessionView:
         self.syllables: Syllables | None = None
         self.status: SessionStatus | None = None
         self.trail: deque[tuple[int, float, float]] = deque(maxlen=1024)
-        self.trials: list[Trial] = []
+        self.counts = TrialCounts()
         self.events: deque[Event] = deque(maxlen=EVENTS_KEPT)
-        self.log: deque[LogEntry] = deque(maxlen=EVENTS_KEPT)
-        self.by_block: dict[tuple[str, str], Counter[str]] = {}
-        self.by_hand = 0
-        self.commands: Counter[str] = Counter()
         self.health: dict[str, Health] = {}
         self.heard_ns: dict[str, int] = {}
         self.dropped_by_camera = 0
         self.without_evidence = 0
         self.stop = StopRecord(self.alerts, self.here)
         self.ended = ""
+        self.start_ns: int | None = None
+        self._blocks_begun = 0
         self.disk_free_gb: float | None = None
         self.knows_earlier = not facts.live
         self._silent: set[str] = set()
-        self._receipts: set[PulseReceipt] = set()
         self._first_frame: int | None = None
         self._first_decoded: int | None = None
         self._capture_times_ns: deque[int] = deque(maxlen=64)
@@ -125,8 +97,11 @@ class SessionView:
                 self.without_evidence += not message.has_evidence
                 self._capture_times_ns.append(message.capture_time_ns)
             case Trial():
-                self._take_trial(message)
+                self.latency.on_trial(message)
+                self.counts.add(message)
+                self.log.add_trial(message)
             case PulseReceipt():
+                self.latency.on_receipt(message)
                 self._take_receipt(message)
             case SessionStatus():
                 self._take_status(message)
@@ -155,25 +130,8 @@ class SessionView:
         while self.trail and self.trail[0][0] < message.capture_time_ns - TRAIL_NS:
             self.trail.popleft()
 
-    def _take_trial(self, message: Trial) -> None:
-        self.latency.on_trial(message)
-        self.trials.append(message)
-        self._count_trial(message)
-        self.log.append(entry_of_trial(message))
-
-    def _count_trial(self, trial: Trial) -> None:
-        if trial.rule == MANUAL_RULE:
-            self.by_hand += trial.outcome == "pulse"
-        else:
-            self.by_block.setdefault((trial.block, trial.rule), Counter())[trial.outcome] += 1
-
     def _take_receipt(self, message: PulseReceipt) -> None:
-        self.latency.on_receipt(message)
-        self._receipts.add(message)
-        self._count_receipt(message)
-
-    def _count_receipt(self, message: PulseReceipt) -> None:
-        self.commands[message.outcome] += 1
+        self.counts.add_receipt(message)
         if message.outcome != "executed":
             reason = f": {message.reason}" if message.reason else ""
             self.alerts.raise_("board", f"pulse {message.outcome}{reason}", message.received_time_ns)
@@ -181,40 +139,46 @@ class SessionView:
     def _take_status(self, message: SessionStatus) -> None:
         self.status = message
         self.stop.on_status(message)
+        if message.elapsed_ms > 0:
+            self._take_time(message)
         pinned = tuple(dict.fromkeys(k for rule in message.rules for k in rule.target))
         if pinned != self.ethogram.pinned:
             self.ethogram.pinned = pinned
 
+    def _take_time(self, message: SessionStatus) -> None:
+        """Learn when the session began, and write the blocks that began since into the log."""
+        if self.start_ns is None:
+            self.start_ns = message.time_ns - round(message.elapsed_ms * 1e6)
+        for name, begin_ms, _ in self.facts.block_spans()[self._blocks_begun :]:
+            if begin_ms > message.elapsed_ms:
+                break
+            self._blocks_begun += 1
+            self.log.add(self.start_ns + round(begin_ms * 1e6), f"▸ block {name} begins", "info")
+
     def _take_event(self, message: Event) -> None:
         self.events.append(message)
-        self.log.append(entry_of_event(message))
         self._judge_event(message)
 
     def _judge_event(self, message: Event) -> None:
-        if message.kind in ("alert", "loss"):
+        self.log.add_event(message)
+        if message.kind in ALARMING:
             self.alerts.raise_(message.source, message.detail, message.time_ns)
+        self.alerts.on_event(message)
         self.stop.on_event(message, self.status)
 
     def take_earlier(self, earlier: Earlier) -> None:
         """Add what happened before this screen heard anything, alerts among it; what it heard itself is not counted
         twice."""
         self.knows_earlier = True
-        heard = set(self.trials)
-        trials = [trial for trial in earlier.trials if trial not in heard]
-        self.trials[:0] = trials
-        for trial in trials:
-            self._count_trial(trial)
-        for receipt in earlier.receipts:
-            if receipt not in self._receipts:
-                self._count_receipt(receipt)
+        for trial in self.counts.add_earlier(earlier.trials):
+            self.log.add_trial(trial)
+        for receipt in self.counts.unknown(earlier.receipts):
+            self._take_receipt(receipt)
         known = set(self.events)
         events = [event for event in earlier.events if event not in known]
         self.events.extendleft(reversed(events))
         for event in events:
             self._judge_event(event)
-        older = [entry_of_trial(trial) for trial in trials] + [entry_of_event(event) for event in events]
-        merged = sorted([*older, *self.log], key=lambda entry: entry.time_ns)
-        self.log = deque(merged, maxlen=EVENTS_KEPT)
         before = slice(None) if self._first_frame is None else earlier.frame_index < self._first_frame
         self.dropped_by_camera += int(earlier.dropped_before[before].sum())
         before = slice(None) if self._first_decoded is None else earlier.decoded_index < self._first_decoded
@@ -261,13 +225,13 @@ class SessionView:
     def total(self, outcome: str) -> int:
         """Pulses ("pulse"), catches ("catch") or refusals ("refused") of all rules so far; none by hand."""
         if self.status is None:
-            return sum(counts[outcome] for counts in self.by_block.values())
+            return self.counts.total(outcome)
         field = {"pulse": "pulses", "catch": "catches", "refused": "refused"}[outcome]
         return sum(int(getattr(rule, field)) for rule in self.status.rules)
 
     def recent_trials(self) -> list[Trial]:
         """Trials of the last half minute."""
-        return [t for t in self.trials[-2048:] if t.capture_time_ns > self.ethogram.newest_ns - SPAN_NS]
+        return [t for t in self.counts.trials[-2048:] if t.capture_time_ns > self.ethogram.newest_ns - SPAN_NS]
 
     def silent_ms(self, kind: str, now_ns: int) -> float | None:
         """Since a message of this kind (or "health.PROCESS") was last heard; None when never."""

@@ -89,6 +89,8 @@ class SetupScreen(ClosesOnce, Screen[SessionRequest], Repaintable, Helped):
         self.checks = checks.fresh_list()
         self.known = Known()
         self._preview: CameraPreview | None = None
+        self._leaving: CameraPreview | None = None
+        self._starting = False
         self._previewed = ""
         self._judged_board = ""
         self._board_lock = threading.Lock()
@@ -122,13 +124,9 @@ class SetupScreen(ClosesOnce, Screen[SessionRequest], Repaintable, Helped):
 
     def on_unmount(self) -> None:
         """Let the camera go."""
-        self.close_preview()
-
-    def repaint(self, palette: Palette) -> None:
-        """Change the colours."""
-        self._palette = palette
-        for widget in (*self.query(LinesPanel), *self.query(PicturePanel)):
-            widget.repaint(palette)
+        self.leave_preview()
+        if self._leaving is not None:
+            self._leaving.close()
 
     @property
     def entries(self) -> dict[str, str]:
@@ -170,13 +168,13 @@ class SetupScreen(ClosesOnce, Screen[SessionRequest], Repaintable, Helped):
         if known.rig is None or known.protocol is None:
             self.checks["board"] = Check("board", checks.TITLES["board"])
             self._judged_board = ""
-        if known.rig is None:
-            self.close_preview()
+        if known.rig is None or self._starting:
+            self.leave_preview()
             self._previewed = ""
         elif known.rig.model_dump_json() != self._previewed:
-            self.close_preview()
+            self.leave_preview()
             self._previewed = known.rig.model_dump_json()
-            self._preview = CameraPreview(self.request().rig, known.rig, self.app.clock)
+            self._preview = CameraPreview(self.request().rig, known.rig, self.app.clock, self._leaving)
             self._preview.start()
         if known.rig is not None and known.protocol is not None:
             wanted = known.rig.board.model_dump_json() + known.protocol.limits.model_dump_json()
@@ -237,21 +235,22 @@ class SetupScreen(ClosesOnce, Screen[SessionRequest], Repaintable, Helped):
         if self._judged_board:
             self.checks["board"] = judged
 
-    def close_preview(self) -> None:
-        """Let the camera go."""
+    def leave_preview(self) -> None:
+        """Begin to let the camera go, and wait for nothing: the next preview does."""
         if self._preview is not None:
-            self._preview.close()
-            self._preview = None
+            self._preview.leave()
+            self._leaving, self._preview = self._preview, None
 
     # looking ---------------------------------------------------------------------------------------------------
 
     def look(self) -> None:
         """Judge the camera, draw everything."""
         self._judge_camera()
-        ready = may_start(self.checks)
+        ready = may_start(self.checks) and not self._starting
         self.query_one("#start", Button).disabled = not ready
         head = self.query_one("#top", LinesPanel)
-        head.show([((" etholoop ", "title"), ("  set-up of a session", "text"))])
+        doing = "the camera is let go, then the session starts" if self._starting else "set-up of a session"
+        head.show([((" etholoop ", "title"), (f"  {doing}", "text"))])
         panel = self.query_one("#checks", LinesPanel)
         panel.show(lines_of(list(self.checks.values()), panel.size.width, panel.size.height))
         foot = self.query_one("#keys", LinesPanel)
@@ -285,7 +284,8 @@ class SetupScreen(ClosesOnce, Screen[SessionRequest], Repaintable, Helped):
         if preview.arena_failure:
             self.checks["arena"] = Check("arena", checks.TITLES["arena"], "bad", preview.arena_failure)
         elif arena is None:
-            self.checks["arena"] = Check("arena", checks.TITLES["arena"], "running", "calibrating")
+            words = f"being calibrated from the recording, {preview.calibrating_s or 0.0:.0f} s"
+            self.checks["arena"] = Check("arena", checks.TITLES["arena"], "running", words)
         else:
             width_mm, height_mm = arena.mm_per_px
             words = f"floor at {arena.floor_distance_mm:.0f} mm, {width_mm:.2f} x {height_mm:.2f} mm a pixel"
@@ -315,10 +315,18 @@ class SetupScreen(ClosesOnce, Screen[SessionRequest], Repaintable, Helped):
 
     @on(Button.Pressed, "#start")
     def action_start(self) -> None:
-        """Close with the request, if everything is good."""
-        if not may_start(self.checks):
-            self.notify("not yet: look at the red lines", severity="warning")
+        """Close with the request, if everything is good, once the camera is free."""
+        if self._starting:
             return
-        request = self.request()
-        self.close_preview()
-        self.dismiss(request)
+        if not may_start(self.checks):
+            self.notify(checks.why_not(self.checks), severity="warning")
+            return
+        self._starting = True
+        self.leave_preview()
+        self._start_when_free(self.request())
+
+    @work(thread=True)
+    def _start_when_free(self, request: SessionRequest) -> None:
+        if self._leaving is not None:
+            self._leaving.close()
+        self.app.call_from_thread(self.dismiss, request)

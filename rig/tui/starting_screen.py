@@ -12,13 +12,14 @@ from rig.tui.check_list import wrapped
 from rig.tui.closing import ClosesOnce
 from rig.tui.foot import KeyWords, keys
 from rig.tui.help_screen import Helped
-from rig.tui.lines import Line, fit
+from rig.tui.lines import Line, Part, fit
 from rig.tui.palette import Palette
 from rig.tui.session_child import SessionChild
 from rig.tui.widgets import LinesPanel
 
 LOOKS_HZ = 5
 MOST_LINES = 12
+HEADING = "the session is starting"
 
 
 class StartingScreen(ClosesOnce, Screen[bool], Repaintable, Helped):
@@ -52,12 +53,6 @@ class StartingScreen(ClosesOnce, Screen[bool], Repaintable, Helped):
         self.repaint(self._palette)
         self.set_interval(1 / LOOKS_HZ, self.look)
 
-    def repaint(self, palette: Palette) -> None:
-        """Change the colours."""
-        self._palette = palette
-        for panel in self.query(LinesPanel):
-            panel.repaint(palette)
-
     def look(self) -> None:
         """Show the words; go on when the session runs."""
         if self.child.run_dir is not None:
@@ -72,7 +67,7 @@ class StartingScreen(ClosesOnce, Screen[bool], Repaintable, Helped):
             lines = failure_lines(said, words.size.width)
         else:
             step_s, whole_s = (now_ns - self._step_began_ns) // 10**9, (now_ns - self._began_ns) // 10**9
-            lines = step_lines(said, step_s, whole_s, words.size.width)
+            lines = step_lines(HEADING, said, step_s, whole_s, words.size.width)
         words.show(lines)
         pairs = (("esc", "back to set-up"),) if failed else (("esc", "give up"),)
         panel = self.query_one("#keys", LinesPanel)
@@ -84,12 +79,13 @@ class StartingScreen(ClosesOnce, Screen[bool], Repaintable, Helped):
         self.dismiss(False)
 
 
-def step_lines(said: list[str], step_s: int, whole_s: int, width: int) -> list[Line]:
-    """Steps done, the one that is being taken with its seconds, and the seconds of all."""
-    heading: Line = ((" the session is starting", "title"), (f"  {whole_s} s", "dim"))
-    lines: list[Line] = [heading, ((" ", "text"),)]
-    done = said[-MOST_LINES:-1]
-    lines += [(("  ● ", "good"), (fit(step, width - 4).rstrip(), "text")) for step in done]
+def step_lines(heading: str, said: list[str], step_s: int, whole_s: int, width: int) -> list[Line]:
+    """Steps done, the one that is being taken with its seconds, and the seconds of all; alerts among them as such."""
+    lines: list[Line] = [((f" {heading}", "title"), (f"  {whole_s} s", "dim")), ((" ", "text"),)]
+    for step in said[-MOST_LINES:-1]:
+        wrong = step.startswith(("ALERT", "FAILURE"))
+        sign: Part = ("  ▲ ", "bad") if wrong else ("  ● ", "good")
+        lines.append((sign, (fit(step, width - 4).rstrip(), "bad" if wrong else "text")))
     first, *rest = wrapped(said[-1] if said else "the program is starting", width - 12) or [""]
     lines.append((("  ◌ ", "info"), (first, "strong"), (f"  {step_s} s", "info")))
     return lines + [((f"    {part}", "strong"),) for part in rest]

@@ -59,12 +59,6 @@ class SummaryScreen(ClosesOnce, Screen[str], Repaintable, Helped):
         """Draw for the new size."""
         self.call_after_refresh(self.draw)
 
-    def repaint(self, palette: Palette) -> None:
-        """Change the colours."""
-        self._palette = palette
-        for panel in self.query(LinesPanel):
-            panel.repaint(palette)
-
     def draw(self) -> None:
         """Fill all panels."""
         subject = str(self.digest.summary.get("subject", ""))

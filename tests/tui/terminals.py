@@ -47,12 +47,18 @@ class Terminal:
                     return
         raise AssertionError(f"it did not come to this; drawn last: {self.drawn[-2000:]!r}")
 
+    def vanish(self) -> None:
+        """Take the terminal away; the program does not belong to it, and gets no signal."""
+        os.close(self._end)
+        self._end = -1
+
     def close(self) -> None:
         """End the program, if it has not ended."""
         if self.process.poll() is None:
             self.process.kill()
         self.process.wait()
-        os.close(self._end)
+        if self._end >= 0:
+            os.close(self._end)
 
 
 def run_dir_in(private: Path) -> Path:

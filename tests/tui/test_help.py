@@ -19,8 +19,11 @@ from rig.tui.digest import digest
 from rig.tui.foot import COMMON, KeyWords, keys
 from rig.tui.help_screen import HelpScreen
 from rig.tui.lines import text_of_line
+from rig.tui.log_screen import PAIRS, LogScreen
 from rig.tui.replay_screen import ReplayScreen, replay_screen
+from rig.tui.session_facts import SessionFacts
 from rig.tui.session_screen import SessionScreen
+from rig.tui.session_view import SessionView
 from rig.tui.setup_screen import KEYS, SetupScreen
 from rig.tui.summary_screen import SummaryScreen
 from rig.tui.widgets import LinesPanel
@@ -49,7 +52,11 @@ def a_list(app: EtholoopApp, folder: Path) -> BrowseScreen:
 
 
 def all_alerts(app: EtholoopApp, folder: Path) -> AlertsScreen:
-    return AlertsScreen(AlertBoard, app.clock.now_ns, app.palette, control=True)
+    return AlertsScreen(AlertBoard, app.clock.now_ns, lambda numbers: None, app.palette, control=True)
+
+
+def whole_log(app: EtholoopApp, folder: Path) -> LogScreen:
+    return LogScreen(SessionView(SessionFacts()), app.palette, "stop")
 
 
 SCREENS = [
@@ -58,6 +65,7 @@ SCREENS = [
     (a_summary, "watch again", "paths"),
     (a_list, "read again", "newest first"),
     (all_alerts, "acknowledge these", "take their place"),
+    (whole_log, "a page older", "starts of blocks"),
 ]
 
 
@@ -112,6 +120,7 @@ async def test_every_screen_has_help_and_commands(
         (KeyWords((*SessionScreen.CONTROL_KEYS, *COMMON), "stop"), ""),
         (KeyWords((*SessionScreen.LOOK_KEYS, *COMMON), "view"), ""),
         (KeyWords((*ReplayScreen.LOOK_KEYS, *COMMON), ""), "replay x1 00:12/12:34"),
+        (KeyWords(PAIRS, "stop"), ""),
         (KEYS, "ready"),
     ],
 )

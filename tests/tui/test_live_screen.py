@@ -110,7 +110,7 @@ async def test_the_session_is_shown(run_dir: Path, size: tuple[int, int]) -> Non
         await stage.play(40)
         stage.rig.trial("pulse", "", 0.9, stage.clock.now_ns())
         stage.rig.trial("catch", "", 0.9, stage.clock.now_ns())
-        await stage.until(lambda: stage.view.commands["executed"] >= 1)
+        await stage.until(lambda: stage.view.counts.commands["executed"] >= 1)
         await stage.settle()
         assert "stimulation" in stage.said("head")
         assert "▸ 3 rear" in stage.said("syllables")

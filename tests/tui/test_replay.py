@@ -10,6 +10,7 @@ from textual.pilot import Pilot
 from online.errors import FileFormatError
 from online.messages import Frame, Trial
 from rig.clock import ManualClock
+from rig.tui.log_screen import LogScreen
 from rig.tui.recorded import Recorded
 from rig.tui.replay import Replay
 from rig.tui.replay_screen import ReplayScreen, WatchApp
@@ -54,7 +55,7 @@ def test_a_replay_shows_what_the_session_was(recorded: Recorded, clock: ManualCl
     assert replay.at_end
     trials = recorded.tracks[Trial].rows
     assert len(trials) >= 3
-    assert len(view.trials) == len(trials)
+    assert len(view.counts.trials) == len(trials)
     assert view.dropped_by_camera == 3
     assert view.without_evidence == 1
     assert view.depth is not None
@@ -93,9 +94,9 @@ def test_a_jump_shows_the_same_as_playing_until_there(recorded: Recorded, clock:
     replay.set_position(straight.now_ns())
     replay.drain(view)
     assert replay.now_ns() == straight.now_ns()
-    assert view.trials == expected.trials
-    assert view.by_block == expected.by_block
-    assert view.commands == expected.commands
+    assert view.counts.trials == expected.counts.trials
+    assert view.counts.by_block == expected.counts.by_block
+    assert view.counts.commands == expected.counts.commands
     assert view.alerts.open == expected.alerts.open
     assert [alert.text for alert in view.alerts.open] == ["USB link is slow"]
     assert view.dropped_by_camera == expected.dropped_by_camera
@@ -103,7 +104,7 @@ def test_a_jump_shows_the_same_as_playing_until_there(recorded: Recorded, clock:
     assert list(view.trail) == list(expected.trail)
     assert view.status is not None
     assert expected.status is not None
-    assert view.status.rules[0].pulses == sum(t.outcome == "pulse" for t in expected.trials)
+    assert view.status.rules[0].pulses == sum(t.outcome == "pulse" for t in expected.counts.trials)
     assert (view.ethogram.newest() == expected.ethogram.newest()).all()
 
 
@@ -161,7 +162,15 @@ async def test_the_keys_of_the_player(folder: Path, clock: ManualClock) -> None:
         await pilot.press("right")
         await shown(pilot, screen)
         assert replay.at_end
-        await pilot.press("home")
+        await pilot.press("l")
+        await pilot.pause()
+        assert isinstance(app.screen, LogScreen)
+        app.screen.draw()
+        log = app.screen.query_one("#whole-log", LinesPanel).text()
+        assert all(
+            words in log for words in ("· note: half way", "! camera: USB link is slow", "▸ block baseline begins")
+        )
+        await pilot.press("escape", "home")
         await shown(pilot, screen)
         assert view.frame is not None
         assert view.frame.frame_index < 3

@@ -1,9 +1,12 @@
 """From set-up to a finished session in a real terminal, by keys alone: inside tmux, on a simulated mouse."""
 
+import contextlib
 import json
 import os
+import re
 import select
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -96,6 +99,10 @@ def test_set_up_to_summary_by_keys(tmux: Tmux, files: RigFiles, private: Path) -
     tmux.until(lambda shown: "kept in the record" in shown)
     tmux.type("looks well")
     tmux.press("Enter")
+    tmux.until(lambda shown: "log 0" in shown and "· note: looks well" in shown)
+    tmux.type("l")
+    tmux.until(lambda shown: "the newest first" in shown and "· supervisor: session starts" in shown)
+    tmux.press("Escape")
     shown = tmux.until(lambda shown: "after the session" in shown or "q goes on" in shown)
     if "q goes on" in shown:  # a busy machine has raised alerts: the screen stays until they were seen
         tmux.press("q")
@@ -111,3 +118,41 @@ def test_set_up_to_summary_by_keys(tmux: Tmux, files: RigFiles, private: Path) -
     tmux.press("C-q")
     tmux.until(lambda shown: tmux.ended())
     assert not list(private.glob("etholoop-*")), "nothing is left behind"
+
+
+def live_screens(private: Path) -> list[int]:
+    """Processes that show the session of this private directory."""
+    found = []
+    for words in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):
+            parts = words.read_bytes().split(b"\0")
+            if b"rig.tui.live" in parts and any(str(private).encode() in part for part in parts):
+                found.append(int(words.parent.name))
+    return found
+
+
+def test_a_killed_screen_is_opened_again_and_stops_the_session(tmux: Tmux, files: RigFiles, private: Path) -> None:
+    files.rig.write_text(files.rig.read_text().replace("num_frames = 240", "num_frames = 100000"))
+    etholoop = [sys.executable, "-c", "from rig.main import main; main()"]
+    own = {"TMPDIR": str(private), "COLORTERM": "truecolor", "PATH": os.environ["PATH"]}
+    tmux.open([*etholoop, "run", *files.arguments()], own, (120, 40))
+    tmux.until(lambda shown: "EMERGENCY STOP" in shown and "● recorder" in shown)
+    (screen,) = live_screens(private)
+    os.kill(screen, signal.SIGKILL)
+    tmux.until(lambda shown: "the screen is gone, the session goes on" in shown and "EMERGENCY STOP" not in shown)
+    (private / "second").mkdir()
+    second = Tmux(private / "second")
+    try:
+        second.open([*etholoop, "attach"], own, (120, 40))
+        second.until(lambda shown: "EMERGENCY STOP" in shown and "● recorder" in shown)
+        second.press("!")
+        second.until(lambda shown: re.search(r"line low, confirmed [\d.]+ ms after the key", shown) is not None)
+        second.press("a")
+        second.until(lambda shown: "confirmed" not in shown)
+        second.press("q")
+        second.until(lambda shown: "End the session?" in shown)
+        second.press("y")
+        second.until(lambda shown: second.ended() or "q goes on" in shown)
+        tmux.until(lambda shown: "ended     stopped by the operator" in shown and tmux.ended())
+    finally:
+        second.close()

@@ -1,10 +1,12 @@
 """The web view in a real browser: it shows a running session, and cannot control it."""
 
 import asyncio
+import base64
 import io
+import shlex
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
@@ -22,6 +24,15 @@ from tests.fake_rig import FakeRig, write_files
 from tests.tui.browser import CHROMIUM, Page, browsing
 
 F2, ENTER = 113, 13
+FLOOD = """
+import os, sys
+sys.stdout.buffer.write(b"__GANGLION__\\n")
+while True:
+    sys.stdout.buffer.write(b"D" + (60000).to_bytes(4, "big") + bytes(60000))
+"""
+MUTE = FLOOD.replace("while True:", "sys.stdout.buffer.flush()\nwhile sys.stdin.buffer.read(1):").replace(
+    'sys.stdout.buffer.write(b"D" + (60000).to_bytes(4, "big") + bytes(60000))', "pass"
+)
 
 
 @pytest.fixture
@@ -112,3 +123,70 @@ async def test_pages_of_another_origin_are_turned_away(tmp_path: Path) -> None:
                 assert answer.status == 503
     finally:
         await runner.cleanup()
+
+
+@asynccontextmanager
+async def serving(server: WatchServer) -> AsyncIterator[None]:
+    """The server on its port until the end of the block."""
+    runner = aiohttp.web.AppRunner(await server._make_app())
+    await runner.setup()
+    await aiohttp.web.TCPSite(runner, HOST, server.port).start()
+    try:
+        yield
+    finally:
+        await runner.cleanup()
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    for _ in range(3000):
+        if condition():
+            return
+        await asyncio.sleep(0.01)
+    raise AssertionError("it did not come to this")
+
+
+async def browser_that_reads_nothing(server: WatchServer) -> asyncio.StreamWriter:
+    """A connection that opens a page and leaves it at that."""
+    _, writer = await asyncio.open_connection(HOST, server.port, limit=1024)
+    words = [
+        "GET /ws HTTP/1.1",
+        f"Host: {HOST}:{server.port}",
+        f"Origin: {server.public_url}",
+        "Upgrade: websocket",
+        "Connection: Upgrade",
+        f"Sec-WebSocket-Key: {base64.b64encode(bytes(16)).decode()}",
+        "Sec-WebSocket-Version: 13",
+    ]
+    writer.write(("\r\n".join(words) + "\r\n\r\n").encode())
+    return writer
+
+
+@pytest.mark.parametrize(
+    ("program", "heartbeat_s", "stalled_s"),
+    [(FLOOD, 600.0, 0.3), (FLOOD, 0.3, 600.0), (MUTE, 0.3, 600.0)],
+    ids=["takes nothing", "takes nothing and does not answer", "does not answer"],
+)
+async def test_a_browser_that_reads_no_more_gives_its_place_back(
+    tmp_path: Path, program: str, heartbeat_s: float, stalled_s: float
+) -> None:
+    server = WatchServer(tmp_path, 1.0, free_port(0))
+    server.heartbeat_s, server.stalled_s = heartbeat_s, stalled_s
+    pid = tmp_path / "pid"
+    note = f"import os, pathlib\npathlib.Path({str(pid)!r}).write_text(str(os.getpid()))\n"
+    server.command = "exec " + shlex.join([sys.executable, "-c", note + program])
+    async with serving(server):
+        writer = await browser_that_reads_nothing(server)
+        await until(lambda: server.pages == 1 and pid.exists() and bool(pid.read_text()))
+        await until(lambda: server.pages == 0)
+        assert not Path(f"/proc/{pid.read_text()}").exists(), "its program is gone, too"
+        writer.close()
+
+
+async def test_a_browser_that_vanishes_gives_its_place_back(tmp_path: Path) -> None:
+    server = WatchServer(tmp_path, 1.0, free_port(0))
+    server.command = "exec " + shlex.join([sys.executable, "-c", FLOOD])
+    async with serving(server):
+        writer = await browser_that_reads_nothing(server)
+        await until(lambda: server.pages == 1)
+        writer.transport.abort()
+        await until(lambda: server.pages == 0)
