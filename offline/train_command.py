@@ -59,7 +59,7 @@ from online.errors import ConfigError
 )
 @OVERWRITE
 @click.option("--scan", is_flag=True, help="Choose kappa and the like on held-out sessions, and among restarts.")
-@click.option("--scan-kappa", type=NumberList(1e12), default="1e1,1e2,1e3,1e4,1e5,1e6", show_default=True)
+@click.option("--scan-kappa", type=NumberList(1e12), default="1e2,1e3,1e4,1e5,1e6,1e7,1e8", show_default=True)
 @click.option("--scan-lags", type=NumberList(20, whole=True), default="", help="Numbers of lags to scan, e.g. 1,2,3,5.")
 @click.option("--scan-pcs", type=NumberList(200, whole=True), default="", help="Numbers of components, e.g. 5,10,15.")
 @click.option("--scan-student-t", is_flag=True, help="Scan Gaussian against Student-t innovations.")
@@ -84,8 +84,10 @@ def command(options: TrainOptions) -> None:
     (PNG) is left beside the model.
 
     --scan tries each --scan-kappa with each of the restarts, then the other settings at the kappa chosen, and keeps the
-    best restart. A larger kappa costs likelihood but makes bouts longer: of the kappas that held-out sessions cannot
-    tell from the best, the one is taken whose bouts last as the blocks between --changepoints do.
+    best restart. A larger kappa makes bouts longer and costs likelihood, on crops up to any length: so the kappa is
+    taken whose bouts last as the blocks between --changepoints do (make them with 'etholoop changepoints'), and of
+    those alike in that the one that explains held-out sessions best. Without --changepoints the likelihood decides
+    alone.
     """
     if options.scan and options.transitions == "group":
         raise ConfigError("--scan chooses with shared transitions: scan first, then train with --transitions group")
