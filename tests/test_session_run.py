@@ -180,7 +180,7 @@ def wait_for_pulses(process: subprocess.Popen[str], files: RigFiles, count: int)
     """Wait until the session runs and its board has pulsed."""
     wait_until_running(process)
     (pins,) = files.private.glob("etholoop-*/pins.csv")
-    while pins.read_text().count(",0,1\n") < count:
+    while not pins.exists() or pins.read_text().count(",0,1\n") < count:
         assert process.poll() is None, process.communicate()[1]
         select.select([], [], [], 0.02)
 
