@@ -41,7 +41,7 @@ def who_notices(elf: Path, hint: str) -> str:
 @needs_simavr
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
 def test_a_missing_check_is_noticed(mutant: Mutant, tmp_path: Path) -> None:
-    elf = build_mutant(tmp_path, "mutant", mutant.source, mutant.old, mutant.new)
+    elf = build_mutant(tmp_path, "mutant", mutant.old, mutant.new)
     assert who_notices(elf, mutant.hint), f"nobody notices: {mutant.name}"
 
 

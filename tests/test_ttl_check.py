@@ -88,7 +88,7 @@ def test_an_output_that_reaches_no_input_fails(firmware_port: str) -> None:
 @needs_simavr
 def test_a_board_that_keeps_no_duty_is_found_out(tmp_path: Path) -> None:
     old = "if (channel->used + most_high(pulse) > allowed_slots) return REASON_DUTY;"
-    elf = build_mutant(tmp_path, "mutant", "board.c", old, "")
+    elf = build_mutant(tmp_path, "mutant", old, "")
     process, port = start_board_process("tests.firmware.paced_board", tmp_path / "pins.csv", "--elf", str(elf))
     done = CliRunner().invoke(command, ["--port", port, "--yes"])
     process.terminate()

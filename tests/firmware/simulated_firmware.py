@@ -53,14 +53,13 @@ def build_firmware(*options: str) -> Path:
     return _built("board.elf", sources, [*compile_command(), *options])
 
 
-def build_mutant(folder: Path, name: str, file_name: str, old: str, new: str) -> Path:
-    """The firmware with `old` replaced by `new` in one of its sources; `old` must be there exactly once."""
+def build_mutant(folder: Path, name: str, old: str, new: str) -> Path:
+    """The firmware with `old` replaced by `new`; `old` must be there exactly once in all of its sources."""
     shutil.copytree(SOURCE_FOLDER, folder / name)
-    source = folder / name / file_name
-    text = source.read_text()
-    if text.count(old) != 1:
-        raise AssertionError(f"mutant {name}: {old!r} is {text.count(old)} times in {file_name}")
-    source.write_text(text.replace(old, new))
+    sources = [path for path in sorted((folder / name).glob("*.[ch]")) if old in path.read_text()]
+    if [path.read_text().count(old) for path in sources] != [1]:
+        raise AssertionError(f"mutant {name}: {old!r} is not there exactly once, but in {[p.name for p in sources]}")
+    sources[0].write_text(sources[0].read_text().replace(old, new))
     target = folder / f"{name}.elf"
     command = [*compile_command(folder / name), "-Wno-error", "-w", "-o", str(target)]
     subprocess.run(command, check=True, capture_output=True)
