@@ -9,7 +9,8 @@ from rig.ttl.limits import ETHOLOOP, edges_per_s, new_host_limits
 from rig.ttl.protocol import PulseTrain
 from rig.ttl.wire import Reason
 from tests.firmware.boards_in_time import BoardInTime, EmulatorInTime
-from tests.firmware.short_suite import CROWD, FAST_LIMITS, FIRMWARE_RULES, RULES, SLOT
+from tests.firmware.rules.trains import CROWD, FAST_LIMITS, SLOT
+from tests.firmware.short_suite import FIRMWARE_RULES, RULES
 from tests.firmware.simulated_firmware import SimulatedFirmware, build_firmware
 from tests.ttl_benches import needs_simavr
 

@@ -1,0 +1,40 @@
+"""Firmware that breaks the rules in `tests/firmware/rules/arming.py`."""
+
+from tests.firmware.mutants.mutant import Mutant
+
+MUTANTS = (
+    Mutant(
+        "pulses while disarmed",
+        "nothing_pulses_unless_armed",
+        "    if (!armed) return REASON_NOT_ARMED;\n    if (interlock_open()) return REASON_INTERLOCK;\n    if (pulse->",
+        "    armed = 1;\n    if (interlock_open()) return REASON_INTERLOCK;\n    if (pulse->",
+    ),
+    Mutant("boots armed", "boots_low_and_disarmed", "volatile uint8_t armed,", "volatile uint8_t armed = 1,"),
+    Mutant(
+        "stop does nothing",
+        "stop_is_taken_in_every_state_and_from_anyone",
+        "WITH_INTERRUPTS_OFF { drop_everything(REASON_STOPPED); }",
+        "",
+    ),
+    Mutant(
+        "stop only from the session",
+        "stop_is_taken_in_every_state_and_from_anyone",
+        "} else if (kind == KIND_STOP) {",
+        "} else if (kind == KIND_STOP && frame.header.nonce == session) {",
+    ),
+    Mutant(
+        "disarming does nothing",
+        "disarming_cuts_pulses",
+        "        drop(STIMULUS_BITS, REASON_REQUESTED);\n",
+        "",
+    ),
+    Mutant("dropping does not disarm", "disarming_cuts_pulses", "    armed = 0;\n    drop_reason", "    drop_reason"),
+    Mutant("dropping leaves lines", "disarming_cuts_pulses", "    write_outputs(0, mask);\n", ""),
+    Mutant("dropping forgets nothing", "disarming_cuts_pulses", "    active &= (uint8_t)~mask;\n", ""),
+    Mutant(
+        "pulse begun after the board has disarmed",
+        "pulse_at_the_moment_of_disarming_never_begins",
+        "    if (armed) add_rise(pulse->channel, start);\n    else refusal = REASON_NOT_ARMED;",
+        "    add_rise(pulse->channel, start);",
+    ),
+)
