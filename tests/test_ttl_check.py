@@ -52,7 +52,7 @@ def test_the_firmware_is_as_it_should_be(firmware_port: str) -> None:
     done = CliRunner().invoke(command, ["--port", firmware_port, *wires, "--pulses", "5", "--yes", "--json"])
     assert done.exit_code == 0, done.output
     found = json.loads(done.stdout)
-    assert found["board"]["firmware"] == "1.1 on board 1"
+    assert found["board"]["firmware"] == "1.2 on board 1"
     assert [len(loopback["widths_us"]) for loopback in found["loopback"]] == [5, 5]
     latencies = [latency for loopback in found["loopback"] for latency in loopback["latencies_us"]]
     assert all(abs(latency) < 10 for latency in latencies), latencies

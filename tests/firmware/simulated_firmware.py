@@ -82,6 +82,7 @@ def _library() -> ctypes.CDLL:
         ("reset", None, (pointer,)),
         ("hang", None, (pointer, ctypes.c_int)),
         ("store", None, (pointer, ctypes.c_char_p, u32, ctypes.c_int)),
+        ("ports", None, (pointer, ctypes.c_char_p)),
         ("cycle", u64, (pointer,)),
         ("resets", u32, (pointer,)),
         ("take_edges", u32, (pointer, stamps)),
@@ -157,6 +158,20 @@ class SimulatedFirmware:
     def set_store(self, content: bytes) -> None:
         """As if it had been damaged."""
         self._library.simulation_store(self._pointer, content, STORE_BYTES, 1)
+
+    def pins(self) -> tuple[set[str], set[str]]:
+        """Which pins the program drives, and which it pulls up."""
+        buffer = ctypes.create_string_buffer(9)
+        self._library.simulation_ports(self._pointer, buffer)
+        driven, pulled_up = set(), set()
+        for n, port in enumerate("BCD"):
+            direction, level = buffer.raw[3 * n + 1], buffer.raw[3 * n + 2]
+            for bit in range(8):
+                if direction >> bit & 1:
+                    driven.add(f"P{port}{bit}")
+                elif level >> bit & 1:
+                    pulled_up.add(f"P{port}{bit}")
+        return driven, pulled_up
 
     @property
     def resets(self) -> int:

@@ -8,7 +8,7 @@
 #include "stimulus_limits.h"
 
 #define FIRMWARE_MAJOR 1u
-#define FIRMWARE_MINOR 1u
+#define FIRMWARE_MINOR 2u
 #define NUM_REMEMBERED 8u
 
 struct answer {

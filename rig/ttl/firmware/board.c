@@ -11,7 +11,7 @@
 #include "commands.h"
 #include "inputs.h"
 
-#define BYTES_AT_ONCE 64u
+#define BYTES_AT_ONCE 16u /* a round of the main loop stays well within the watchdog's time, whatever comes at once */
 
 static void report_lines(void) {
     settle_lines();

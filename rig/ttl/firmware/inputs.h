@@ -6,6 +6,7 @@
 #include "sending.h"
 
 #define NUM_INPUT_CHANGES 8u
+#define REPORTS_AT_ONCE 4u
 #define ROOM_FOR_ANSWERS 96u /* bytes: inputs that chatter leave room for an answer, a train's end and a disarming */
 
 static uint16_t input_ticks[NUM_INPUT_CHANGES]; /* of changes, reported long before the timer comes round (32 ms) */
@@ -44,11 +45,16 @@ static void report_levels(uint8_t levels, struct wire_time time) {
     }
 }
 
-/* No more at once than there was room for: changes may come as fast as they are reported. */
+/* No more at once than that: changes may come as fast as they are reported. */
 static void report_inputs(void) {
-    for (uint8_t budget = NUM_INPUT_CHANGES; budget && input_tail != input_head; budget--) {
-        struct wire_time now = time_now();
-        uint32_t low_us = now.low - (uint16_t)(timer_now() - input_ticks[input_tail]) / 2u;
+    for (uint8_t budget = REPORTS_AT_ONCE; budget && input_tail != input_head; budget--) {
+        struct wire_time now;
+        uint16_t ticks = 0;
+        WITH_INTERRUPTS_OFF { /* an edge served in between would make the change seem older */
+            now = time_now();
+            ticks = timer_now();
+        }
+        uint32_t low_us = now.low - (uint16_t)(ticks - input_ticks[input_tail]) / 2u;
         report_levels(input_levels[input_tail], (struct wire_time){low_us, now.high - (low_us > now.low)});
         input_tail = (input_tail + 1u) % NUM_INPUT_CHANGES;
     }

@@ -30,11 +30,15 @@ MUTANTS = (
     ),
     Mutant("dropping does not disarm", "disarming_cuts_pulses", "    armed = 0;\n    drop_reason", "    drop_reason"),
     Mutant("dropping leaves lines", "disarming_cuts_pulses", "    write_outputs(0, mask);\n", ""),
-    Mutant("dropping forgets nothing", "disarming_cuts_pulses", "    active &= (uint8_t)~mask;\n", ""),
+    Mutant("dropping forgets nothing", "silence_drops_the_lines_and_disarms", "    active &= (uint8_t)~mask;\n", ""),
     Mutant(
         "pulse begun after the board has disarmed",
         "pulse_at_the_moment_of_disarming_never_begins",
         "    if (armed) add_rise(pulse->channel, start);\n    else refusal = REASON_NOT_ARMED;",
         "    add_rise(pulse->channel, start);",
+    ),
+    *(
+        Mutant(f"drives {pins}", "nothing_but_the_eight_outputs_is_driven", old, new)
+        for pins, old, new in (("D13", "DDRB = 0x03;", "DDRB = 0x23;"), ("D0 and D1", "DDRD = 0xFC;", "DDRD = 0xFF;"))
     ),
 )

@@ -79,3 +79,11 @@ def pulse_at_the_moment_of_disarming_never_begins(board: SimulatedFirmware) -> N
         assert all(time_us < lost_us + CLOCK_US for time_us, _, _ in host.edges)
         host.edges.clear()
         host.run(20_000)
+
+
+def nothing_but_the_eight_outputs_is_driven(board: SimulatedFirmware) -> None:
+    """Never D0, D1 (the serial port) nor D13 (which the boot loader blinks)."""
+    host = armed_host(board)
+    assert [host.pulse(channel=channel) for channel in range(7)] == [Reason.NONE] * 7
+    driven, _ = board.pins()
+    assert driven == {"PD2", "PD3", "PD4", "PD5", "PD6", "PD7", "PB0", "PB1"}
