@@ -48,14 +48,7 @@ static void report_levels(uint8_t levels, struct wire_time time) {
 /* No more at once than that: changes may come as fast as they are reported. */
 static void report_inputs(void) {
     for (uint8_t budget = REPORTS_AT_ONCE; budget && input_tail != input_head; budget--) {
-        struct wire_time now;
-        uint16_t ticks = 0;
-        WITH_INTERRUPTS_OFF { /* an edge served in between would make the change seem older */
-            now = time_now();
-            ticks = timer_now();
-        }
-        uint32_t low_us = now.low - (uint16_t)(ticks - input_ticks[input_tail]) / 2u;
-        report_levels(input_levels[input_tail], (struct wire_time){low_us, now.high - (low_us > now.low)});
+        report_levels(input_levels[input_tail], time_of_ticks(input_ticks[input_tail]));
         input_tail = (input_tail + 1u) % NUM_INPUT_CHANGES;
     }
     WITH_INTERRUPTS_OFF { input_pause(0); }

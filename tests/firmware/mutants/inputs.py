@@ -77,9 +77,9 @@ MUTANTS = (
         "#define ROOM_FOR_ANSWERS 0u",
     ),
     Mutant(
-        "a change's age torn by an edge",
+        "a change's time without what has passed since the tick",
         "inputs_are_reported_beside_edges",
-        "        WITH_INTERRUPTS_OFF { /* an edge served",
-        "        { /* an edge served",
+        "(uint16_t)(ticks - at_tick + OLDEST_TICKS) / 2u;",
+        "OLDEST_TICKS / 2u;",
     ),
 )
