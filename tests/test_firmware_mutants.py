@@ -8,7 +8,7 @@ import pytest
 from tests.firmware import short_suite
 from tests.firmware.faults import run_campaign
 from tests.firmware.mutants.mutant import Mutant
-from tests.firmware.simulated_firmware import SimulatedFirmware, build_mutant
+from tests.firmware.simulated_firmware import NEAR_WRAP, SimulatedFirmware, build_mutant
 from tests.ttl_benches import needs_simavr
 
 
@@ -41,7 +41,7 @@ def who_notices(elf: Path, hint: str) -> str:
 @needs_simavr
 @pytest.mark.parametrize("mutant", short_suite.MUTANTS, ids=lambda mutant: mutant.name)
 def test_a_missing_check_is_noticed(mutant: Mutant, tmp_path: Path) -> None:
-    elf = build_mutant(tmp_path, "mutant", mutant.old, mutant.new)
+    elf = build_mutant(tmp_path, "mutant", mutant.old, mutant.new, *([NEAR_WRAP] if mutant.near_wrap else []))
     assert who_notices(elf, mutant.hint), f"nobody notices: {mutant.name}"
 
 

@@ -17,6 +17,7 @@ from rig.ttl.simulated_board import LATENESS_US
 CYCLES_PER_US = 16
 QUEUE_LENGTH = 65536
 STORE_BYTES = 1024
+NEAR_WRAP = "-DCLOCK_START_MS=429492125ull"  # 4.6 s before slots overflow, and microseconds too
 QUANTUM_US = 500  # of the paced board
 NEEDED = "sudo apt-get install gcc-avr avr-libc libsimavr-dev libelf-dev"
 SHIM_SOURCE = Path(__file__).parent / "simavr_shim.c"
@@ -53,7 +54,7 @@ def build_firmware(*options: str) -> Path:
     return _built("board.elf", sources, [*compile_command(), *options])
 
 
-def build_mutant(folder: Path, name: str, old: str, new: str) -> Path:
+def build_mutant(folder: Path, name: str, old: str, new: str, *options: str) -> Path:
     """The firmware with `old` replaced by `new`; `old` must be there exactly once in all of its sources."""
     shutil.copytree(SOURCE_FOLDER, folder / name)
     sources = [path for path in sorted((folder / name).glob("*.[ch]")) if old in path.read_text()]
@@ -61,7 +62,7 @@ def build_mutant(folder: Path, name: str, old: str, new: str) -> Path:
         raise AssertionError(f"mutant {name}: {old!r} is not there exactly once, but in {[p.name for p in sources]}")
     sources[0].write_text(sources[0].read_text().replace(old, new))
     target = folder / f"{name}.elf"
-    command = [*compile_command(folder / name), "-Wno-error", "-w", "-o", str(target)]
+    command = [*compile_command(folder / name), "-Wno-error", "-w", *options, "-o", str(target)]
     subprocess.run(command, check=True, capture_output=True)
     return target
 

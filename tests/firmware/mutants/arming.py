@@ -41,4 +41,22 @@ MUTANTS = (
         Mutant(f"drives {pins}", "nothing_but_the_eight_outputs_is_driven", old, new)
         for pins, old, new in (("D13", "DDRB = 0x03;", "DDRB = 0x23;"), ("D0 and D1", "DDRD = 0xFC;", "DDRD = 0xFF;"))
     ),
+    Mutant(
+        "disarming said when not armed",
+        "disarming_is_reported_once",
+        "    if (!armed) return;\n    armed = 0;",
+        "    armed = 0;",
+    ),
+    Mutant(
+        "disarming not said",
+        "silence_drops_the_lines_and_disarms",
+        "        send_event(KIND_DISARMED, &event, sizeof event);",
+        "",
+    ),
+    Mutant(
+        "edges due stay due",
+        "silence_drops_the_lines_and_disarms",
+        "    if (mask & SYNC_BIT) sync_owed = 0;\n    find_next_edges((uint16_t)tick_slot);",
+        "    if (mask & SYNC_BIT) sync_owed = 0;\n    cli();",
+    ),
 )

@@ -65,4 +65,23 @@ MUTANTS = (
         "quiet = light_recent && (int32_t)(quiet_until - slot_now()) > 0;",
         "quiet = 0;",
     ),
+    Mutant(
+        "delay not part of the interval",
+        "delay_is_part_of_the_interval",
+        "(int32_t)(start + pulse->delay_slots - channel",
+        "(int32_t)(start - channel",
+    ),
+    Mutant(
+        "channel free before its train is entered",
+        "interval_holds_at_the_very_end_of_a_train",
+        "(active | ended | cut_trains) & bit)",
+        "(active | cut_trains) & bit)",
+    ),
+    Mutant("limits not taken", "limits_and_count_survive_a_reset", "    limits = wanted;\n", ""),
+    Mutant(
+        "limits not applied",
+        "duty_limit_holds_over_a_sliding_window",
+        "    limits = wanted;\n    apply_limits();",
+        "    limits = wanted;",
+    ),
 )

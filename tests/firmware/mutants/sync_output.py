@@ -60,4 +60,34 @@ MUTANTS = (
         "    if (pulse->channel >= NUM_STIMULUS_OUTPUTS) return REASON_CHANNEL;\n",
         "    if (pulse->channel > NUM_STIMULUS_OUTPUTS) return REASON_CHANNEL;\n",
     ),
+    Mutant(
+        "an edge owed after the stop",
+        "stop_at_any_moment_of_a_barcode_ends_it",
+        "    if (mask & SYNC_BIT) sync_owed = 0;\n",
+        "",
+    ),
+    Mutant(
+        "disarming ends the sync output",
+        "barcodes_go_on_when_the_board_disarms",
+        "        drop(STIMULUS_BITS, REASON_REQUESTED);",
+        "        drop_everything(REASON_REQUESTED);",
+    ),
+    Mutant(
+        "interlock ends the sync output",
+        "barcodes_go_on_when_the_board_disarms",
+        "drop(STIMULUS_BITS, REASON_INTERLOCK)",
+        "drop_everything(REASON_INTERLOCK)",
+    ),
+    Mutant(
+        "another seed in the midst of a barcode",
+        "another_seed_begins_another_barcode",
+        "    sync_step = 0;\n    next_barcode",
+        "    next_barcode",
+    ),
+    Mutant(
+        "the same barcode again",
+        "barcodes_are_shown_and_reported",
+        "        next_barcode = barcode_after(barcode_shown);\n",
+        "",
+    ),
 )

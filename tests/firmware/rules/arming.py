@@ -70,6 +70,7 @@ def pulse_at_the_moment_of_disarming_never_begins(board: SimulatedFirmware) -> N
     raw_us = len(host.bytes_of(Kind.PULSE, 6, 0, 50, 0, 1)) * 20.0
     for before_us in range(10, 260, 2):
         host.arm()
+        host.run(-(board.now_us + host.offset_us) % 1000)  # so that no tick comes while the heartbeat is heard
         heard_us = host.ask(Kind.HEARTBEAT).fields["time_us"]
         lost_us = (heard_us - TICK_US) // 1000 * 1000 + TICK_US + HEARTBEAT_US - host.offset_us
         host.run(lost_us - before_us - raw_us - board.now_us)
@@ -87,3 +88,10 @@ def nothing_but_the_eight_outputs_is_driven(board: SimulatedFirmware) -> None:
     assert [host.pulse(channel=channel) for channel in range(7)] == [Reason.NONE] * 7
     driven, _ = board.pins()
     assert driven == {"PD2", "PD3", "PD4", "PD5", "PD6", "PD7", "PB0", "PB1"}
+
+
+def disarming_is_reported_once(board: BoardInTime) -> None:
+    host = armed_host(board)
+    for kind in (Kind.DISARM, Kind.DISARM, Kind.STOP):
+        assert host.reason(kind) is Reason.NONE
+    assert [event.fields["reason"] for event in host.events if event.kind == Kind.DISARMED] == [Reason.REQUESTED]

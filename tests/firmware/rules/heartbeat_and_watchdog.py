@@ -1,7 +1,9 @@
 """A host that falls silent, and a firmware that hangs: lines fall by themselves."""
 
+from dataclasses import replace
+
 from rig.ttl.wire import Kind, Reason
-from tests.firmware.boards_in_time import BoardInTime, HostInTime
+from tests.firmware.boards_in_time import LIMITS, BoardInTime, HostInTime
 from tests.firmware.rules.common import LONGEST_SILENCE_US, armed_host
 from tests.firmware.simulated_firmware import SimulatedFirmware
 
@@ -61,3 +63,38 @@ def watchdog_ends_a_hung_program(board: SimulatedFirmware) -> None:
 
 def watchdog_ends_a_hung_loop_whose_interrupts_go_on(board: SimulatedFirmware) -> None:
     hung(board, interrupts_on=True)
+
+
+def shorter_heartbeat_is_kept(board: BoardInTime) -> None:
+    host = HostInTime(board)
+    host.begin(replace(LIMITS, heartbeat_timeout_us=20_000))
+    host.arm()
+    assert host.pulse(width=10, period=100, count=20) is Reason.NONE
+    host.send(Kind.HEARTBEAT)
+    last_us = board.now_us
+    host.run(100_000)
+    assert host.is_low()
+    assert host.edges[-1][0] < last_us + 22_000
+
+
+def board_that_was_armed_needs_heartbeats_at_once(board: BoardInTime) -> None:
+    host = HostInTime(board)
+    host.begin()
+    host.arm()
+    armed_us = host.answers[host.sequence].fields["time_us"]
+    host.run(100_000)
+    lost_us = [event.fields["time_us"] for event in host.events if event.kind == Kind.DISARMED]
+    assert len(lost_us) == 1
+    assert lost_us[0] - armed_us < LONGEST_SILENCE_US
+
+
+def other_commands_are_no_heartbeats(board: BoardInTime) -> None:
+    host = armed_host(board)
+    last_us = board.now_us
+    assert host.pulse(width=10, period=100, count=20) is Reason.NONE
+    for _ in range(10):
+        for kind, values in ((Kind.ARM, ()), (Kind.SYNC, (0, 0)), (Kind.PULSE, (0, 0, 0, 0, 1)), (Kind.STATUS, ())):
+            if board.now_us < last_us + 45_000 or kind is not Kind.ARM:
+                host.ask(kind, *values)
+    assert host.edges[-1][0] < last_us + LONGEST_SILENCE_US
+    assert host.pulse() is Reason.NOT_ARMED

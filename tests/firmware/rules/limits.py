@@ -119,3 +119,24 @@ def quiet_time_never_runs_below_nothing(board: SimulatedFirmware) -> None:
             host.run(1_450)
         host.run(5_000)
         assert all(host.answers[number].fields["quiet_ms"] < 20 for number in asked)
+
+
+def delay_is_part_of_the_interval(board: BoardInTime) -> None:
+    host = armed_host(board)
+    assert host.pulse(width=1) is Reason.NONE
+    assert host.pulse(width=1, delay=LIMITS.min_interval_us // SLOT) is Reason.NONE
+
+
+def interval_holds_at_the_very_end_of_a_train(board: SimulatedFirmware) -> None:
+    """A command that is looked at while the train before it ends."""
+    host = HostInTime(board)
+    host.begin(replace(LIMITS, max_pulses=10_000, max_duty=0.5))
+    host.arm()
+    command_us = len(host.bytes_of(Kind.PULSE, 0, 0, 1, 0, 1, sequence=0)) * 20
+    for after_us in range(-260, 140, 2):
+        host.ask(Kind.HEARTBEAT)
+        start_us = host.ask(Kind.PULSE, 0, 0, 80, 0, 1).fields["time_us"]
+        host.run(start_us - host.offset_us + 80 * SLOT + after_us - command_us - board.now_us)
+        number = host.send(Kind.PULSE, 0, 0, 1, 0, 1)
+        host.beat_for(15_000)
+        assert host.answers[number].fields["reason"] in (Reason.BUSY, Reason.INTERVAL)

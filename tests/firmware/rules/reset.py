@@ -123,3 +123,64 @@ def stored_limits_over_a_ceiling_are_not_believed(board: SimulatedFirmware) -> N
         fields = host.ask(Kind.STATUS).fields
         assert fields["max_width_slots"] * SLOT == wire.DEFAULT_WIDTH_US
         assert fields["max_duty"] == wire.DEFAULT_DUTY
+
+
+def reset_while_storing_loses_nothing(board: SimulatedFirmware) -> None:
+    host = armed_host(board)
+    assert host.pulse() is Reason.NONE
+    host.beat_for(10_000)
+    host.ask(Kind.DISARM)
+    host.run(250_000)
+    known = LIMITS.max_width_us // SLOT
+    for n in range(24):
+        limits = replace(LIMITS, max_width_us=(known - 1) * SLOT)
+        assert host.reason(Kind.SET_LIMITS, *limit_values(limits, interlock=False)) is Reason.NONE
+        host.run(5_321 * n)
+        board.reset()
+        host.run(30_000)
+        host.find_clock()
+        status = host.ask(Kind.STATUS).fields
+        assert status["max_width_slots"] in (known, known - 1)
+        assert status["pulses"] == 1
+        known = status["max_width_slots"]
+        assert host.reason(Kind.OPEN_SESSION) is Reason.NONE
+
+
+def arming_that_was_given_up_uses_no_allowance(board: BoardInTime) -> None:
+    host = HostInTime(board)
+    host.begin()
+    host.ask(Kind.ARM)
+    host.run(1_500_000)
+    host.ask(Kind.DISARM)
+    host.run(500_000)
+    board.reset()
+    host.run(30_000)
+    assert host.ask(Kind.STATUS).fields["pulses"] == 0
+
+
+def arming_lowers_no_count(board: BoardInTime) -> None:
+    host = armed_host(board)
+    assert host.pulse(width=1, period=51, count=30) is Reason.NONE
+    host.beat_for(200_000)
+    host.ask(Kind.DISARM)
+    fewer = replace(LIMITS, max_pulses=10)
+    assert host.reason(Kind.SET_LIMITS, *limit_values(fewer, interlock=False)) is Reason.NONE
+    host.run(250_000)
+    host.arm()
+    host.run(1_000)
+    board.reset()
+    host.run(30_000)
+    assert host.ask(Kind.STATUS).fields["pulses"] >= 30
+
+
+def new_window_after_a_reset_is_quiet_too(board: BoardInTime) -> None:
+    host = armed_host(board)
+    assert host.pulse() is Reason.NONE
+    board.reset()
+    host.run(30_000)
+    host.find_clock()
+    assert host.reason(Kind.OPEN_SESSION) is Reason.NONE
+    longer = replace(LIMITS, window_us=1_100_000)
+    assert host.reason(Kind.SET_LIMITS, *limit_values(longer, interlock=False)) is Reason.NONE
+    host.arm()
+    assert host.pulse() is Reason.QUIET

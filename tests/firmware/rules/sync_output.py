@@ -137,3 +137,43 @@ def barcodes_begun_at_the_moment_of_silence_need_heartbeats(board: SimulatedFirm
         host.run(300_000)
         assert host.is_low()
         assert all(time_us < lost_us + LONGEST_SILENCE_US + CLOCK_US for time_us, _, _ in host.edges)
+
+
+def barcodes_go_on_when_the_board_disarms(board: BoardInTime) -> None:
+    host = HostInTime(board)
+    host.begin(interlock=True)
+    for level in (1, 0):
+        host.arm()
+        assert host.reason(Kind.SYNC, int(SyncMode.BARCODE), 4711) is Reason.NONE
+        host.ask(Kind.HEARTBEAT)
+        board.set_input(wire.INTERLOCK_INPUT, level)
+        host.reason(Kind.DISARM)
+        before = len(host.edges)
+        host.beat_for(200_000)
+        assert len(host.edges) > before
+        state = host.ask(Kind.STATUS).fields["state"]
+        assert (state & State.SYNC, state & State.ARMED) == (State.SYNC, 0)
+        host.ask(Kind.STOP)
+
+
+def another_seed_begins_another_barcode(board: BoardInTime) -> None:
+    host = HostInTime(board)
+    host.begin()
+    for seed in (99, 100, 101):
+        assert host.reason(Kind.SYNC, int(SyncMode.BARCODE), seed) is Reason.NONE
+        host.beat_for(100_000)
+    shown = [event.fields["barcode"] for event in host.events if event.kind == Kind.BARCODE]
+    assert shown == [barcode.next_barcode(seed) for seed in (99, 100, 101)]
+
+
+def stop_at_any_moment_of_a_barcode_ends_it(board: SimulatedFirmware) -> None:
+    host = HostInTime(board)
+    host.begin()
+    for after_us in range(0, 1_300, 25):
+        host.send(Kind.SYNC, int(SyncMode.BARCODE), 99)
+        host.run((wire.HEADER.size + 9 + wire.CRC_BYTES) * 20 + after_us)
+        assert host.reason(Kind.STOP) is Reason.NONE
+        shown = len(host.edges)
+        host.beat_for(40_000)
+        assert host.is_low()
+        assert len(host.edges) == shown
