@@ -49,6 +49,13 @@ STORMS = tuple(
     for inputs_us in ((1.0, 3.0), (2.0, 6.0), (3.0, 9.0))
 )
 
+# Commands that need long pieces of work without interrupts, between edges that leave short gaps.
+INTERRUPTED = tuple(
+    Crowd(WORST[1].trains, SyncMode.STROBE, traffic, inputs_us)
+    for traffic in ("sync", "mixed", "pulses")
+    for inputs_us in (None, (30.0, 300.0))
+)
+
 
 @dataclass(slots=True)
 class Served:

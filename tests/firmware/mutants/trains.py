@@ -11,7 +11,7 @@ MUTANTS = (
     ),
     Mutant(
         "no gap for longer work",
-        "edges_come_before_inputs",
+        "longer_work_waits_for_a_gap",
         "    while (edge_is_close()) interrupts_breathe();\n",
         "",
     ),

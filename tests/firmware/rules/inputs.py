@@ -169,7 +169,7 @@ def input_as_fast_as_it_is_reported_hangs_nothing(board: SimulatedFirmware) -> N
     """Glitches too short to be seen, at the very pace at which the board finds that nothing has changed."""
     host = HostInTime(board)
     host.begin()
-    period_us = 22.0
+    period_us = 14.0
     while period_us < 32.0:
         end_us = board.now_us + 20_000
         while board.now_us < end_us:

@@ -111,6 +111,10 @@ def edges_come_before_inputs(board: SimulatedFirmware) -> None:
     keeps_time(board, crowds.STORMS * 2)
 
 
+def longer_work_waits_for_a_gap(board: SimulatedFirmware) -> None:
+    keeps_time(board, crowds.INTERRUPTED * 4)
+
+
 def far_edges_come_on_time_beside_near_ones(board: BoardInTime) -> None:
     """Near edges are compared by the low half of their slot: those that are 2^16 slots away must not pass for them."""
     host = HostInTime(board)
