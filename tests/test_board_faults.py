@@ -15,17 +15,16 @@ from rig.ttl.wire import Kind, Reason, WireFrame
 from tests.firmware.boards_in_time import BoardInTime, EmulatorInTime, HostInTime
 from tests.firmware.faults import LIMITS, Campaign, note_clock, recover, run_campaign, set_interlock
 from tests.firmware.oracle import judge
-from tests.firmware.simulated_firmware import SimulatedFirmware, build_firmware
+from tests.firmware.simulated_firmware import NEAR_WRAP, SimulatedFirmware, build_firmware
 from tests.ttl_benches import needs_simavr
 
-WRAP = "-DCLOCK_START_MS=429496725ull"  # 4.6 s before microseconds and slots both overflow
 Record = Callable[[str, object], None]
 
 
 def board_of(kind: str) -> BoardInTime:
     if kind == "emulator":
         return EmulatorInTime()
-    return SimulatedFirmware(build_firmware(*([WRAP] if kind == "wrap" else [])))
+    return SimulatedFirmware(build_firmware(*([NEAR_WRAP] if kind == "wrap" else [])))
 
 
 def attack(kind: str, seeds: range, faults_each: int, record_property: Record) -> Counter[str]:

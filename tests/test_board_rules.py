@@ -9,8 +9,10 @@ from rig.ttl.limits import ETHOLOOP, edges_per_s, new_host_limits
 from rig.ttl.protocol import PulseTrain
 from rig.ttl.wire import Reason
 from tests.firmware.boards_in_time import BoardInTime, EmulatorInTime
-from tests.firmware.short_suite import CROWD, FAST_LIMITS, FIRMWARE_RULES, RULES, SLOT
-from tests.firmware.simulated_firmware import SimulatedFirmware, build_firmware
+from tests.firmware.rules.sessions import time_goes_on_when_its_low_half_wraps
+from tests.firmware.rules.trains import CROWD, FAST_LIMITS, SLOT
+from tests.firmware.short_suite import FIRMWARE_RULES, RULES
+from tests.firmware.simulated_firmware import NEAR_WRAP, SimulatedFirmware, build_firmware
 from tests.ttl_benches import needs_simavr
 
 
@@ -31,6 +33,14 @@ def test_emulator(rule: Callable[[BoardInTime], None]) -> None:
 @pytest.mark.parametrize("rule", [*RULES, *FIRMWARE_RULES], ids=lambda rule: rule.__name__)
 def test_firmware(rule: Callable[[BoardInTime], None], firmware: SimulatedFirmware) -> None:
     rule(firmware)
+
+
+@needs_simavr
+def test_firmware_whose_clock_wraps() -> None:
+    board = SimulatedFirmware(build_firmware(NEAR_WRAP))
+    board.run_until(15_000)
+    time_goes_on_when_its_low_half_wraps(board)
+    board.close()
 
 
 def test_the_host_refuses_the_same_crowd_of_trains_as_the_boards() -> None:

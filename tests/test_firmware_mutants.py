@@ -7,8 +7,8 @@ import pytest
 
 from tests.firmware import short_suite
 from tests.firmware.faults import run_campaign
-from tests.firmware.mutants import MUTANTS, Mutant
-from tests.firmware.simulated_firmware import SimulatedFirmware, build_mutant
+from tests.firmware.mutants.mutant import Mutant
+from tests.firmware.simulated_firmware import NEAR_WRAP, SimulatedFirmware, build_mutant
 from tests.ttl_benches import needs_simavr
 
 
@@ -39,12 +39,12 @@ def who_notices(elf: Path, hint: str) -> str:
 
 
 @needs_simavr
-@pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
+@pytest.mark.parametrize("mutant", short_suite.MUTANTS, ids=lambda mutant: mutant.name)
 def test_a_missing_check_is_noticed(mutant: Mutant, tmp_path: Path) -> None:
-    elf = build_mutant(tmp_path, "mutant", mutant.source, mutant.old, mutant.new)
+    elf = build_mutant(tmp_path, "mutant", mutant.old, mutant.new, *([NEAR_WRAP] if mutant.near_wrap else []))
     assert who_notices(elf, mutant.hint), f"nobody notices: {mutant.name}"
 
 
 def test_hints_are_rules() -> None:
     names = {rule.__name__ for rule in (*short_suite.RULES, *short_suite.FIRMWARE_RULES)}
-    assert {mutant.hint for mutant in MUTANTS} <= names
+    assert {mutant.hint for mutant in short_suite.MUTANTS} <= names

@@ -52,7 +52,7 @@ def test_the_firmware_is_as_it_should_be(firmware_port: str) -> None:
     done = CliRunner().invoke(command, ["--port", firmware_port, *wires, "--pulses", "5", "--yes", "--json"])
     assert done.exit_code == 0, done.output
     found = json.loads(done.stdout)
-    assert found["board"]["firmware"] == "1.1 on board 1"
+    assert found["board"]["firmware"] == "1.2 on board 1"
     assert [len(loopback["widths_us"]) for loopback in found["loopback"]] == [5, 5]
     latencies = [latency for loopback in found["loopback"] for latency in loopback["latencies_us"]]
     assert all(abs(latency) < 10 for latency in latencies), latencies
@@ -88,7 +88,7 @@ def test_an_output_that_reaches_no_input_fails(firmware_port: str) -> None:
 @needs_simavr
 def test_a_board_that_keeps_no_duty_is_found_out(tmp_path: Path) -> None:
     old = "if (channel->used + most_high(pulse) > allowed_slots) return REASON_DUTY;"
-    elf = build_mutant(tmp_path, "mutant", "board.c", old, "")
+    elf = build_mutant(tmp_path, "mutant", old, "")
     process, port = start_board_process("tests.firmware.paced_board", tmp_path / "pins.csv", "--elf", str(elf))
     done = CliRunner().invoke(command, ["--port", port, "--yes"])
     process.terminate()

@@ -66,7 +66,7 @@ def test_the_real_avrdude_writes_and_verifies_every_byte(tmp_path: Path) -> None
     process.terminate()
     process.wait()
     assert done.exit_code == 0, (done.output, done.exception)
-    assert "runs firmware 1.1" in done.output
+    assert "runs firmware 1.2" in done.output
     assert flash("--out", str(tmp_path / "board.hex")).exit_code == 0
     built = bytes_of_hex(tmp_path / "board.hex")
     assert len(built) > 4_000
@@ -89,7 +89,7 @@ def test_avrdude_is_told_the_port_the_boot_loader_and_a_fresh_build(
     for option, value in (("-P", desk.port), ("-b", "57600"), ("-p", "atmega328p"), ("-c", "arduino")):
         assert words[words.index(option) + 1] == value
     assert words[-1].startswith(":100000")
-    assert "runs firmware 1.1" in done.output
+    assert "runs firmware 1.2" in done.output
 
 
 def test_a_firmware_built_elsewhere_is_written_as_it_is(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:

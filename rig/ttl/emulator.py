@@ -23,7 +23,7 @@ from rig.ttl.protocol import BoardLimits, PulseTrain
 from rig.ttl.wire import Kind, Outcome, Reason, State, SyncMode, WireFrame
 
 LEAST_LEAD_US = 30
-FIRMWARE_VERSION = (1, 1)  # of the firmware that it does as
+FIRMWARE_VERSION = (1, 2)  # of the firmware that it does as
 
 
 def step(board: Board, time_us: int, data: bytes = b"") -> bytes:

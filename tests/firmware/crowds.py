@@ -41,6 +41,21 @@ WORST = (
     Crowd(((0, 1, 3, 0, 1_000), (1, 1, 3, 1, 1_000), (2, 1, 31, 0, 100)), SyncMode.STROBE, "mixed", (8, 40)),
 )
 
+# Inputs that change so fast that one interrupt follows another.
+STORMS = tuple(
+    Crowd(trains, SyncMode.BARCODE, traffic, inputs_us)
+    for trains in (WORST[1].trains, WORST[4].trains)
+    for traffic in ("status", "pulses")
+    for inputs_us in ((1.0, 3.0), (2.0, 6.0), (3.0, 9.0))
+)
+
+# Commands that need long pieces of work without interrupts, between edges that leave short gaps.
+INTERRUPTED = tuple(
+    Crowd(WORST[1].trains, SyncMode.STROBE, traffic, inputs_us)
+    for traffic in ("sync", "mixed", "pulses")
+    for inputs_us in (None, (30.0, 300.0))
+)
+
 
 @dataclass(slots=True)
 class Served:
@@ -75,7 +90,7 @@ def random_crowd(rng: random.Random) -> Crowd:
             trains.append((channel, 1, 3 if n < 2 else rng.choice((31, 40, 100)), after, 1_000))
         else:
             trains.append((channel, width, width + rng.randint(1, 12), rng.randint(0, 3), 500))
-    inputs_us = rng.choice((None, (8, 40), (30, 300), (300, 900), (900, 4_000)))
+    inputs_us = rng.choice((None, (1, 3), (2, 6), (8, 40), (30, 300), (300, 900), (900, 4_000)))
     return Crowd(tuple(trains), rng.choice(tuple(SyncMode)), rng.choice(TRAFFIC), inputs_us)
 
 

@@ -182,6 +182,9 @@ void simulation_store(struct simulation *s, uint8_t *bytes, uint32_t size, int s
     avr_ioctl(s->avr, set ? AVR_IOCTL_EEPROM_SET : AVR_IOCTL_EEPROM_GET, &eeprom);
 }
 
+/* PIN, DDR and PORT of the ports B, C and D. */
+void simulation_ports(const struct simulation *s, uint8_t *bytes) { memcpy(bytes, s->avr->data + PINB, 9); }
+
 uint64_t simulation_cycle(const struct simulation *s) { return s->avr->cycle; }
 uint32_t simulation_resets(const struct simulation *s) { return s->resets; }
 

@@ -17,6 +17,7 @@ from rig.ttl.simulated_board import LATENESS_US
 CYCLES_PER_US = 16
 QUEUE_LENGTH = 65536
 STORE_BYTES = 1024
+NEAR_WRAP = "-DCLOCK_START_MS=429492125ull"  # 4.6 s before slots overflow, and microseconds too
 QUANTUM_US = 500  # of the paced board
 NEEDED = "sudo apt-get install gcc-avr avr-libc libsimavr-dev libelf-dev"
 SHIM_SOURCE = Path(__file__).parent / "simavr_shim.c"
@@ -53,16 +54,15 @@ def build_firmware(*options: str) -> Path:
     return _built("board.elf", sources, [*compile_command(), *options])
 
 
-def build_mutant(folder: Path, name: str, file_name: str, old: str, new: str) -> Path:
-    """The firmware with `old` replaced by `new` in one of its sources; `old` must be there exactly once."""
+def build_mutant(folder: Path, name: str, old: str, new: str, *options: str) -> Path:
+    """The firmware with `old` replaced by `new`; `old` must be there exactly once in all of its sources."""
     shutil.copytree(SOURCE_FOLDER, folder / name)
-    source = folder / name / file_name
-    text = source.read_text()
-    if text.count(old) != 1:
-        raise AssertionError(f"mutant {name}: {old!r} is {text.count(old)} times in {file_name}")
-    source.write_text(text.replace(old, new))
+    sources = [path for path in sorted((folder / name).glob("*.[ch]")) if old in path.read_text()]
+    if [path.read_text().count(old) for path in sources] != [1]:
+        raise AssertionError(f"mutant {name}: {old!r} is not there exactly once, but in {[p.name for p in sources]}")
+    sources[0].write_text(sources[0].read_text().replace(old, new))
     target = folder / f"{name}.elf"
-    command = [*compile_command(folder / name), "-Wno-error", "-w", "-o", str(target)]
+    command = [*compile_command(folder / name), "-Wno-error", "-w", *options, "-o", str(target)]
     subprocess.run(command, check=True, capture_output=True)
     return target
 
@@ -83,6 +83,7 @@ def _library() -> ctypes.CDLL:
         ("reset", None, (pointer,)),
         ("hang", None, (pointer, ctypes.c_int)),
         ("store", None, (pointer, ctypes.c_char_p, u32, ctypes.c_int)),
+        ("ports", None, (pointer, ctypes.c_char_p)),
         ("cycle", u64, (pointer,)),
         ("resets", u32, (pointer,)),
         ("take_edges", u32, (pointer, stamps)),
@@ -158,6 +159,20 @@ class SimulatedFirmware:
     def set_store(self, content: bytes) -> None:
         """As if it had been damaged."""
         self._library.simulation_store(self._pointer, content, STORE_BYTES, 1)
+
+    def pins(self) -> tuple[set[str], set[str]]:
+        """Which pins the program drives, and which it pulls up."""
+        buffer = ctypes.create_string_buffer(9)
+        self._library.simulation_ports(self._pointer, buffer)
+        driven, pulled_up = set(), set()
+        for n, port in enumerate("BCD"):
+            direction, level = buffer.raw[3 * n + 1], buffer.raw[3 * n + 2]
+            for bit in range(8):
+                if direction >> bit & 1:
+                    driven.add(f"P{port}{bit}")
+                elif level >> bit & 1:
+                    pulled_up.add(f"P{port}{bit}")
+        return driven, pulled_up
 
     @property
     def resets(self) -> int:

@@ -16,6 +16,8 @@
 #include <avr/wdt.h>
 #include <util/atomic.h>
 
+#include "wire.h"
+
 #define BOARD_KIND 1u
 #define TICKS_PER_SLOT 200u
 #define TICKS_PER_MS 2000u

@@ -6,6 +6,8 @@
    slot, and again in the next, must be served in time: so the books (high time, ends) are kept by the main loop, from
    what a line has left to do. */
 #pragma once
+#include "hardware.h"
+#include "wire.h"
 
 #ifndef CLOCK_START_MS
 #define CLOCK_START_MS 0ull
