@@ -21,7 +21,7 @@ from rig.online_process import PATIENCE_NS, Operator
 from rig.peers import FRESH_NS, Peers
 from rig.process import State
 from tests.rigs import finish, start, write_recording, write_rig
-from tests.test_session_run import RECORDING, children_of, wait_for_pulses
+from tests.live_sessions import RECORDING, children_of, wait_for_pulses
 from tests.ttl_benches import wait_until
 from tests.tui.terminals import run_dir_in
 

@@ -29,9 +29,10 @@ from rig.watch_keys import WatchKey, add, allowed, command, new_pair, revoke, ri
 from rig.watch_process import MOST_WATCHERS, WatchRelay
 from rig.watch_wire import HELLO, VERSION, pack_earlier, unpack_earlier
 from rig.watched import watched
-from tests.fake_rig import NAMES, FakeRig, write_files
+from tests.fake_rig import FakeRig
+from tests.fake_rig_files import NAMES, write_files
+from tests.live_sessions import RECORDING, modules_of, wait_until_running
 from tests.rigs import finish, start, write_recording, write_rig
-from tests.test_session_run import RECORDING, modules_of, wait_until_running
 from tests.ttl_benches import wait_until
 from tests.tui.sessions import write_session
 from tests.tui.terminals import Terminal
