@@ -38,11 +38,6 @@ class Bout:
         self.inside = False
         self.dwelt_ns = 0
 
-    @property
-    def long_enough(self) -> bool:
-        """Whether it has lasted for the dwell."""
-        return self.inside and self.dwelt_ns >= self.dwell_ns
-
 
 class Trigger(Protocol):
     """`update` takes a frame and says whether it told anything; `bout` then holds the result.

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
+from online import errors
+from online.errors import EtholoopError, SessionFailed
 from online.messages import Health
 
 
@@ -64,6 +66,19 @@ class Nursery:
             child.process.kill()
         for child in self.children.values():
             child.process.wait()
+
+
+def raise_failure(child: Child) -> None:
+    """Raise what a child said that it failed of (its error's class is kept), or SessionFailed where it ended silently;
+    nothing while it runs."""
+    if child.failed is not None:
+        kind, _, text = child.failed.partition(": ")
+        error = getattr(errors, kind, None)
+        if isinstance(error, type) and issubclass(error, EtholoopError):
+            raise error(text)
+        raise SessionFailed(f"the {child.name} process failed: {child.failed}; {child.last_words()}")
+    if child.exit_code is not None:
+        raise SessionFailed(f"the {child.name} process ended with code {child.exit_code}: {child.last_words()}")
 
 
 def spawn(module: str, arguments: list[str], output: IO[bytes]) -> subprocess.Popen[bytes]:

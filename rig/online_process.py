@@ -81,6 +81,7 @@ class Operator:
         self._arm_by_ns: int | None = link.clock.now_ns() + PATIENCE_NS
         self.stop_reason: str | None = None
         self.drain = False
+        self._drain_until_ns = 0
         self._next_status_ns = 0
         self._said_over = False
 
@@ -113,6 +114,16 @@ class Operator:
         self._arm_by_ns = None
         self.board.arm()
         self.loop.parts.sync.on()
+
+    def over(self, frames_ended: bool) -> str:
+        """Why the loop ends now; empty while it goes on. Told to drain, it waits for the camera's last word."""
+        if not self.drain:
+            return self.stop_reason or ""
+        if frames_ended:
+            return "every frame that came was decoded"
+        now_ns = self.link.clock.now_ns()
+        self._drain_until_ns = self._drain_until_ns or now_ns + DRAIN_NS
+        return "no last word from the camera" if now_ns > self._drain_until_ns else ""
 
     def serve(self) -> None:
         """Answer one waiting command; one that is refused here is recorded with its reason."""
@@ -180,7 +191,6 @@ def run_loop(
     poller = zmq.Poller()
     poller.register(frames.socket, zmq.POLLIN)
     poller.register(link.control.socket, zmq.POLLIN)
-    drain_until_ns = 0
     operator.peers.take()
     operator.begin_armed()
     while True:
@@ -201,12 +211,8 @@ def run_loop(
         link.heartbeat()
         operator.serve()
         operator.end_protocol()
-        if operator.stop_reason and not operator.drain:
-            return operator.stop_reason
-        if operator.drain:
-            drain_until_ns = drain_until_ns or link.clock.now_ns() + DRAIN_NS
-            if frames.ended or link.clock.now_ns() > drain_until_ns:
-                return "every frame that came was decoded" if frames.ended else "no last word from the camera"
+        if reason := operator.over(frames.ended):
+            return reason
         link.check_parent()
 
 

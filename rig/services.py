@@ -1,8 +1,10 @@
 """The one table of streams: who produces what, at which rate, and how it is delivered.
 
 `every`: the subscriber sees each message in order through a bounded queue; every loss is counted and alarmed.
-`latest`: the subscriber drains to the newest message (a screen). A subscriber's delivery is its own: the table
-says for each stream who needs `every`.
+`latest`: the subscriber drains to the newest message. A subscriber's delivery is its own: the table says for each
+stream who needs `every`. Everybody else hears as `latest`: screens (`rig.tui.live_feed`); the online process, the
+health of recorder and camera before it arms (`rig.peers`); and the relay for watchers on other machines
+(`rig.watch_process`), which passes on all but `engine` over the one address that the rig file names.
 """
 
 from dataclasses import dataclass

@@ -12,19 +12,18 @@ from functools import partial
 import zmq
 from pydantic import TypeAdapter
 
-from online import errors
-from online.errors import EtholoopError, SessionFailed
+from online.errors import SessionFailed
 from online.messages import Command, CommandName, Event, EventKind, Reply
 from rig.bus import Publisher
 from rig.cameras.protocol import CameraInfo
 from rig.child_reports import ChildReports
-from rig.children import Child, Nursery
+from rig.children import Child, Nursery, raise_failure
 from rig.clock import Clock
 from rig.control import ControlError, ControlServer, send_command
 from rig.input_watch import InputWatch
 from rig.launch import Launch
+from rig.line_low import ENDED_AND_LOW, UNANSWERED, Lines
 from rig.services import STREAMS
-from rig.ttl.emergency import force_low
 
 PREPARE_NS = 180_000_000_000
 """The first session after an installation compiles every kernel: 40 s on two busy cores."""
@@ -71,6 +70,7 @@ class Supervisor:
         self.events = Publisher(self.context, launch.run_dir, "events.supervisor")
         self.nursery = Nursery(launch.run_dir)
         self.children_say = ChildReports(self.context, self.nursery, clock, partial(self.event, "alert"), self.report)
+        self._lines = Lines(launch.rig.board, self.nursery, self.command)
         self.stop_wish: str | None = None
         self._inputs = InputWatch()
         self._unrecorded = False
@@ -94,7 +94,7 @@ class Supervisor:
         deadline_ns = self.clock.now_ns() + PREPARE_NS
         while child.ready_detail is None:
             self.children_say.take(50)
-            self._raise_failure(child)
+            raise_failure(child)
             if self.stop_wish:
                 raise SessionFailed(f"stopped while the {name} process was preparing")
             if self.clock.now_ns() > deadline_ns:
@@ -112,17 +112,7 @@ class Supervisor:
         self.children_say.take(0)
         child = self.nursery.children[name]
         if child.failed is not None or child.exit_code not in (None, 0):
-            self._raise_failure(child)
-
-    def _raise_failure(self, child: Child) -> None:
-        if child.failed is not None:
-            kind, _, text = child.failed.partition(": ")
-            error = getattr(errors, kind, None)
-            if isinstance(error, type) and issubclass(error, EtholoopError):
-                raise error(text)
-            raise SessionFailed(f"the {child.name} process failed: {child.failed}; {child.last_words()}")
-        if child.exit_code is not None:
-            raise SessionFailed(f"the {child.name} process ended with code {child.exit_code}: {child.last_words()}")
+            raise_failure(child)
 
     def start(self) -> None:
         """Wait until everyone hears what it must, then start consumers before producers."""
@@ -133,7 +123,7 @@ class Supervisor:
             self.events.probe()
             self.children_say.take(20)
             for child in self.nursery.children.values():
-                self._raise_failure(child)
+                raise_failure(child)
             if self.stop_wish:
                 raise SessionFailed("stopped while the session was starting")
             if self.clock.now_ns() > deadline_ns:
@@ -153,7 +143,7 @@ class Supervisor:
         except Exception as error:
             self.ending.failures.append(f"supervisor: {type(error).__name__}: {error}")
             self.ending.reason = self.ending.failures[-1]
-            self.ending.line_low = self._drive_low()
+            self.ending.line_low = self._lines.drive_low()
             raise
         finally:
             self.end()
@@ -213,23 +203,9 @@ class Supervisor:
         self.ending.failures.append(failure)
         self.ending.reason = self.ending.reason or failure
         if not self.ending.line_low:
-            self.ending.line_low = self._drive_low()
+            self.ending.line_low = self._lines.drive_low()
         self.event("alert", f"{failure}; {self.ending.line_low}")
         self.report(f"FAILURE  {failure}; {self.ending.line_low}")
-
-    def _drive_low(self) -> str:
-        """Line low: by the online process while it answers, else over the port itself."""
-        online = self.nursery.children.get("online")
-        if online is not None and online.exit_code is None and online.failed is None:
-            try:
-                reply = self.command("online", "emergency_stop", "by the supervisor", timeout_ms=200)
-                if reply.ok:
-                    return "all lines low (board confirmed)"
-            except ControlError:
-                online.process.kill()
-                online.process.wait()
-        low = force_low(self.launch.rig.board)
-        return "all lines low (driven over the port)" if low else "the board did not answer: its own watchdog holds"
 
     def command(self, process: str, name: CommandName, text: str = "", timeout_ms: int = 2000) -> Reply:
         """Send a command to a child."""
@@ -262,14 +238,9 @@ class Supervisor:
     def _cut_off(self) -> tuple[bool, str]:
         """The operator's second path, where the online process did not answer: its heartbeat ends with it, and the
         line is driven low over the port as well. The session ends with this failure, unless it was just closing."""
-        online = self.nursery.children.get("online")
-        hangs = online is not None and online.exit_code is None
-        if online is not None and hangs:
-            online.process.kill()
-            online.process.wait()
-        low = force_low(self.launch.rig.board)
-        words = "all lines low (online process ended, driven over the port)"
-        self.ending.line_low = words if low else "the board did not answer: its own watchdog holds"
+        hangs = self._lines.end_online()
+        low = self._lines.force()
+        self.ending.line_low = ENDED_AND_LOW if low else UNANSWERED
         self.event("command", f"emergency_stop without the online process; {self.ending.line_low}")
         if hangs or not self.ending.reason:
             self.ending.reason = "emergency stop by the operator; the online process did not answer, and was ended"

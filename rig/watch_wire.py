@@ -21,6 +21,9 @@ from protocols.parse import parse_protocol
 from rig.tui.earlier import Earlier
 from rig.tui.session_facts import SessionFacts
 
+VERSION = 1
+"""Of the words and tables below and of the messages that they carry, to be raised with any of them; both ends must
+speak the same."""
 HELLO, HERE, EARLIER = b"hello", b"here", b"earlier"
 FACTS, FULL, SAY, NOW, END = b"facts", b"full", b"say", b"now", b"end"
 NOW_FORMAT = struct.Struct("<qd")
@@ -43,7 +46,12 @@ class Told:
 def pack_facts(facts: SessionFacts, protocol: str) -> bytes:
     """What does not change while the session runs; nothing of the subject's arm, of devices, or of paths."""
     table: dict[str, Any] = {name: getattr(facts, name) for name in PLAIN_FACTS}
-    table |= {"names": {str(k): name for k, name in facts.names.items()}, "protocol": protocol, "arena": {}}
+    table |= {
+        "version": VERSION,
+        "names": {str(k): name for k, name in facts.names.items()},
+        "protocol": protocol,
+        "arena": {},
+    }
     if facts.arena is not None:
         with tempfile.TemporaryDirectory(prefix="etl-") as name:
             save_arena(facts.arena, Path(name) / "arena.toml")
@@ -53,8 +61,24 @@ def pack_facts(facts: SessionFacts, protocol: str) -> bytes:
 
 
 def unpack_facts(packed: bytes) -> SessionFacts:
-    """The same at the other end; what cannot be read is among the problems."""
-    table = msgpack.unpackb(packed)
+    """The same at the other end; a protocol or an arena that cannot be read is among the problems.
+
+    Raises
+    ------
+    MessageError
+        where the rig speaks another version, or what it says is no such table.
+    """
+    try:
+        table = msgpack.unpackb(packed)
+        spoken = table.get("version")
+        if spoken != VERSION:
+            raise MessageError(f"the rig speaks version {spoken}, {VERSION} is understood: update both ends")
+        return _facts_of(table)
+    except (ValueError, KeyError, TypeError, AttributeError, msgpack.UnpackException) as error:
+        raise MessageError(f"not the facts of a session: {error!r}") from error
+
+
+def _facts_of(table: dict[str, Any]) -> SessionFacts:
     problems: list[str] = []
     known: dict[str, Any] = {name: table[name] for name in PLAIN_FACTS}
     try:
@@ -91,11 +115,17 @@ def pack_earlier(earlier: Earlier | str) -> bytes:
 
 
 def unpack_earlier(packed: bytes) -> Earlier:
-    """The same at the other end; raises FileFormatError with the reason where it is not known."""
-    table = msgpack.unpackb(packed)
-    if "error" in table:
-        raise FileFormatError(table["error"])
+    """The same at the other end; raises FileFormatError with the reason where it is not known or cannot be read."""
+    try:
+        table = msgpack.unpackb(packed)
+        if "error" in table:
+            raise FileFormatError(table["error"])
+        return _earlier_of(table)
+    except (MessageError, ValueError, KeyError, TypeError, msgpack.UnpackException) as error:
+        raise FileFormatError(f"what the rig told cannot be read: {error!r}") from error
 
+
+def _earlier_of(table: dict[str, Any]) -> Earlier:
     def messages(name: str, kind: type[M]) -> list[M]:
         return [message for raw in table[name] if isinstance(message := decode(raw), kind)]
 

@@ -17,11 +17,11 @@ from online.messages import Command, CommandName, Health, Reply, decode
 from rig.bus import Publisher
 from rig.clock import ManualClock
 from rig.control import ControlServer, send_command
-from rig.online_process import PATIENCE_NS, Operator
+from rig.online_process import DRAIN_NS, PATIENCE_NS, Operator
 from rig.peers import FRESH_NS, Peers
 from rig.process import State
+from tests.live_sessions import RECORDING, children_of, wait_for_pulses
 from tests.rigs import finish, start, write_recording, write_rig
-from tests.test_session_run import RECORDING, children_of, wait_for_pulses
 from tests.ttl_benches import wait_until
 from tests.tui.terminals import run_dir_in
 
@@ -178,6 +178,24 @@ def test_a_disarming_before_the_beginning_holds(desk: Desk) -> None:
     desk.stage.say("camera", "running")
     desk.operator.begin_armed()
     assert desk.done == ["disarm"]
+
+
+def test_a_loop_that_drains_waits_for_the_cameras_last_word_and_not_for_ever(desk: Desk) -> None:
+    assert desk.operator.over(frames_ended=True) == "", "nobody told it to stop"
+    assert desk.ask("stop", "drain").ok
+    assert desk.done == []
+    assert desk.operator.over(frames_ended=False) == ""
+    desk.stage.clock.advance_ns(DRAIN_NS)
+    assert desk.operator.over(frames_ended=False) == ""
+    assert desk.operator.over(frames_ended=True) == "every frame that came was decoded"
+    desk.stage.clock.advance_ns(1)
+    assert desk.operator.over(frames_ended=False) == "no last word from the camera"
+
+
+def test_a_loop_that_is_told_to_stop_at_once_does(desk: Desk) -> None:
+    assert desk.ask("stop").ok
+    assert desk.done == ["disarm"]
+    assert desk.operator.over(frames_ended=False) == "told to stop"
 
 
 @pytest.mark.xdist_group("live")

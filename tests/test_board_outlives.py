@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from rig.ttl.simulated_board import start_board_process
+from tests.live_sessions import RECORDING, children_of, wait_until_running
 from tests.rigs import PROTOCOL, RigFiles, finish, start, write_recording, write_rig
-from tests.test_session_run import RECORDING, children_of, wait_until_running
 from tests.ttl_benches import needs_simavr, read_edges, wait_until
 
 pytestmark = [pytest.mark.xdist_group("live"), needs_simavr]

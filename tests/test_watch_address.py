@@ -8,11 +8,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import msgpack
 import pytest
 import zmq
 from click.testing import CliRunner
 
-from online.errors import ConfigError
+from online.errors import ConfigError, FileFormatError
 from online.messages import Command, Event
 from rig.clock import SystemClock
 from rig.configuration import WatchConfig, load_rig
@@ -26,11 +27,12 @@ from rig.tui.session_view import SessionView
 from rig.tui.widgets import LinesPanel
 from rig.watch_keys import WatchKey, add, allowed, command, new_pair, revoke, rig_keys, watch_key
 from rig.watch_process import MOST_WATCHERS, WatchRelay
-from rig.watch_wire import HELLO, pack_earlier, unpack_earlier
+from rig.watch_wire import HELLO, VERSION, pack_earlier, unpack_earlier
 from rig.watched import watched
-from tests.fake_rig import NAMES, FakeRig, write_files
+from tests.fake_rig import FakeRig
+from tests.fake_rig_files import NAMES, write_files
+from tests.live_sessions import RECORDING, modules_of, wait_until_running
 from tests.rigs import finish, start, write_recording, write_rig
-from tests.test_session_run import RECORDING, modules_of, wait_until_running
 from tests.ttl_benches import wait_until
 from tests.tui.sessions import write_session
 from tests.tui.terminals import Terminal
@@ -143,6 +145,16 @@ def test_what_happened_before_crosses_whole(tmp_path: Path) -> None:
         assert getattr(again, name).dtype == getattr(earlier, name).dtype
 
 
+@pytest.mark.parametrize(
+    "told",
+    [b"\xc1", msgpack.packb({}), msgpack.packb({"trials": [msgpack.packb({"type": "Trial", "version": 0})]})],
+    ids=["no table", "empty", "messages of another version"],
+)
+def test_what_cannot_be_read_of_before_is_not_known(told: bytes) -> None:
+    with pytest.raises(FileFormatError, match="what the rig told cannot be read"):
+        unpack_earlier(told)
+
+
 def wrong_keys(keys: Path) -> dict[str, WatchKey]:
     good = watch_key(keys / "anna.watch")
     public, secret = new_pair()
@@ -171,6 +183,23 @@ def test_where_nobody_answers_it_is_said(keys: Path) -> None:
         RemoteFeed("tcp://127.0.0.1:9", key, SystemClock(), 300)
     with pytest.raises(ConfigError, match="no address"):
         RemoteFeed("tcp://:x", key, SystemClock(), 300)
+
+
+@pytest.mark.parametrize(
+    ("facts", "said"),
+    [
+        (msgpack.packb({"version": VERSION + 1}), f"speaks version {VERSION + 1}, {VERSION} is understood"),
+        (msgpack.packb({"subject": "of a rig that named no version yet"}), "speaks version None"),
+        (msgpack.packb({"version": VERSION, "subject": "m1"}), "not the facts of a session"),
+        (msgpack.packb(["version", VERSION]), "not the facts of a session"),
+        (b"\xc1", "not the facts of a session"),
+    ],
+)
+def test_a_rig_of_another_version_is_refused_in_words(stage: Stage, keys: Path, facts: bytes, said: str) -> None:
+    stage.relay._facts = facts
+    with turning(stage.relay.step), pytest.raises(ConfigError, match=said) as refused:
+        RemoteFeed(stage.address, watch_key(keys / "anna.watch"), SystemClock(), PATIENT_MS)
+    assert stage.address in str(refused.value)
 
 
 def test_without_a_key_nothing_can_be_read(stage: Stage) -> None:

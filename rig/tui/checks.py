@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,7 @@ from online.errors import ConfigError, EtholoopError
 from online.files.bundle import load_bundle
 from online.model import ModelBundle
 from online.pipeline import phases_of
+from protocols.materials import Materials
 from protocols.schema import Protocol
 from rig.cameras.protocol import CameraInfo
 from rig.clock import Clock
@@ -29,6 +30,7 @@ from rig.session_checks import (
 )
 from rig.ttl.configuration import build_board, prepare_board
 
+T = TypeVar("T")
 CheckState = Literal["waiting", "running", "good", "warning", "bad"]
 BYTES_A_PIXEL = 0.4  # of recorded depth, compressed: measured 13 GB an hour for 640 x 480 at 30 Hz
 SPARE_BYTES = 2 * 10**9
@@ -86,55 +88,61 @@ def judged(name: str, judge: Callable[[], str]) -> Check:
         return Check(name, TITLES[name], "bad", str(error))
 
 
+def attempted(name: str, read: Callable[[], tuple[T, str]]) -> tuple[Check, T | None]:
+    """The same for a check whose finding is needed later: `read` returns it with words; None where there is none."""
+    try:
+        found, words = read()
+    except EtholoopError as error:
+        return Check(name, TITLES[name], "bad", str(error)), None
+    return Check(name, TITLES[name], "good", words), found
+
+
 def check_files(request: SessionRequest) -> tuple[dict[str, Check], Known]:
     """Everything that can be said from the files alone."""
-    known = Known()
-    checks = {"subject": judged("subject", lambda: _subject(request.subject))}
+    checks = {
+        "subject": judged("subject", lambda: _subject(request.subject)),
+        "folder": judged("folder", lambda: _folder(request.out)),
+        "protocol": Check("protocol", TITLES["protocol"], "waiting", "needs rig file and model"),
+        "arm": Check("arm", TITLES["arm"], "waiting", "needs a valid protocol"),
+    }
+    checks["rig"], rig = attempted("rig", lambda: _rig(request.rig))
+    checks["model"], bundle = attempted("model", lambda: _bundle(request.model))
+    if rig is None or bundle is None:
+        return checks, Known(rig, bundle)
+    checks["protocol"], checked = attempted("protocol", lambda: _protocol(request, rig, bundle))
+    if checked is None:
+        return checks, Known(rig, bundle)
+    protocol, materials = checked
+    checks["arm"] = Check("arm", TITLES["arm"], "good", arm_words(protocol, materials.arm))
+    return checks, Known(rig, bundle, protocol)
 
-    def rig() -> str:
-        nonlocal known
-        found = load_rig(request.rig)
-        check_watch(found)
-        known = replace(known, rig=found)
-        return request.rig.name
 
-    def model() -> str:
-        nonlocal known
-        bundle = load_bundle(request.model)
-        if not bundle.runs_at_rig:
-            raise ConfigError("trained from scores alone, cannot run at a rig: train with --pca pca.h5")
-        known = replace(known, bundle=bundle)
-        return f"{bundle.arhmm.num_syllables} syllables at {bundle.frame_rate_hz:g} Hz"
+def _rig(path: Path) -> tuple[RigConfig, str]:
+    rig = load_rig(path)
+    check_watch(rig)
+    return rig, path.name
 
-    def protocol() -> str:
-        nonlocal known
-        assert known.rig is not None
-        assert known.bundle is not None
-        asked = replace(request, subject=request.subject.strip() or "nobody yet")
-        found, materials = check_protocol_file(asked, known.rig, known.bundle)
-        known = replace(known, protocol=found)
-        checks["arm"] = Check("arm", TITLES["arm"], "good", arm_words(found, materials.arm))
-        rules = len(found.rules)
-        return f"{found.session.name}: {rules} rule{'s' if rules > 1 else ''}"
 
-    def folder() -> str:
-        if request.out == Path():
-            raise ConfigError("name a folder for the sessions")
-        there = nearest_folder(request.out)
-        check_writable(there)
-        return str(request.out) if there == request.out else f"{request.out} will be made"
+def _bundle(path: Path) -> tuple[ModelBundle, str]:
+    bundle = load_bundle(path)
+    if not bundle.runs_at_rig:
+        raise ConfigError("trained from scores alone, cannot run at a rig: train with --pca pca.h5")
+    return bundle, f"{bundle.arhmm.num_syllables} syllables at {bundle.frame_rate_hz:g} Hz"
 
-    checks["rig"] = judged("rig", rig)
-    checks["model"] = judged("model", model)
-    checks["folder"] = judged("folder", folder)
-    if known.rig is not None and known.bundle is not None:
-        checks["protocol"] = judged("protocol", protocol)
-        if checks["protocol"].state != "good":
-            checks["arm"] = Check("arm", TITLES["arm"], "waiting", "needs a valid protocol")
-    else:
-        checks["arm"] = Check("arm", TITLES["arm"], "waiting", "needs a valid protocol")
-        checks["protocol"] = Check("protocol", TITLES["protocol"], "waiting", "needs rig file and model")
-    return checks, known
+
+def _protocol(request: SessionRequest, rig: RigConfig, bundle: ModelBundle) -> tuple[tuple[Protocol, Materials], str]:
+    asked = replace(request, subject=request.subject.strip() or "nobody yet")
+    protocol, materials = check_protocol_file(asked, rig, bundle)
+    rules = len(protocol.rules)
+    return (protocol, materials), f"{protocol.session.name}: {rules} rule{'s' if rules > 1 else ''}"
+
+
+def _folder(out: Path) -> str:
+    if out == Path():
+        raise ConfigError("name a folder for the sessions")
+    there = nearest_folder(out)
+    check_writable(there)
+    return str(out) if there == out else f"{out} will be made"
 
 
 def arm_words(protocol: Protocol, arm: str | None) -> str:

@@ -2,28 +2,23 @@
 
 from typing import ClassVar, Literal
 
-from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.screen import Screen
 
 from rig.tui import help_texts
-from rig.tui.app import Repaintable
-from rig.tui.closing import ClosesOnce
-from rig.tui.foot import COMMON, KeyWords, keys
-from rig.tui.help_screen import Helped
+from rig.tui.foot import COMMON, KeyWords
 from rig.tui.log_lines import log_page
+from rig.tui.page_screen import PageScreen
 from rig.tui.palette import Palette
 from rig.tui.session_log import LogEntry
 from rig.tui.session_view import SessionView
-from rig.tui.widgets import LinesPanel
 
-REDRAWS_HZ = 4
 PAIRS = (("↑↓", "line"), ("pgup/dn", "page"), ("home", "newest"), ("t", "trials"), ("esc", "back"), *COMMON)
 
 
-class LogScreen(ClosesOnce, Screen[None], Repaintable, Helped):
+class LogScreen(PageScreen):
     """Follows the newest entry; once moved, stays where it is while new ones come."""
 
+    PANEL = "whole-log"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("up", "move(-1)", "newer"),
         Binding("down", "move(1)", "older"),
@@ -36,10 +31,8 @@ class LogScreen(ClosesOnce, Screen[None], Repaintable, Helped):
     ]
 
     def __init__(self, view: SessionView, palette: Palette, badge: Literal["stop", "view", ""]) -> None:
-        super().__init__()
+        super().__init__(palette, KeyWords(PAIRS, badge))
         self._view = view
-        self._palette = palette
-        self._keys = KeyWords(PAIRS, badge)
         self._top: LogEntry | None = None
         self._trials = True
         self._num_shown = 1
@@ -47,21 +40,6 @@ class LogScreen(ClosesOnce, Screen[None], Repaintable, Helped):
     def help_text(self) -> str:
         """See Helped."""
         return help_texts.LOG
-
-    def compose(self) -> ComposeResult:
-        """A head, the log, and the keys."""
-        yield LinesPanel(self._palette, "top")
-        yield LinesPanel(self._palette, "whole-log")
-        yield LinesPanel(self._palette, "keys")
-
-    def on_mount(self) -> None:
-        """Draw, now and again."""
-        self.repaint(self._palette)
-        self.set_interval(1 / REDRAWS_HZ, self.draw)
-
-    def on_resize(self) -> None:
-        """Draw for the new size."""
-        self.call_after_refresh(self.draw)
 
     def _entries(self) -> tuple[list[LogEntry], int]:
         """All entries, and the place of the uppermost one; the newest, where that one is gone."""
@@ -73,18 +51,14 @@ class LogScreen(ClosesOnce, Screen[None], Repaintable, Helped):
 
     def draw(self) -> None:
         """Show what fits, from the uppermost entry."""
-        panel = self.query_one("#whole-log", LinesPanel)
-        if not panel.size.height:
+        width, height = self.room
+        if not height:
             return
         entries, first = self._entries()
-        lines, self._num_shown = log_page(self._view, entries[first:], panel.size.width, panel.size.height)
-        panel.show(lines or [(("nothing happened yet", "dim"),)])
+        lines, self._num_shown = log_page(self._view, entries[first:], width, height)
         which = f"{first + 1}-{first + self._num_shown} of {len(entries)}" if entries else "empty"
         aside = "" if self._trials else ", without trials"
-        words = f"  log: {which}, the newest first{aside}"
-        self.query_one("#top", LinesPanel).show([((" etholoop ", "title"), (words, "text"))])
-        foot = self.query_one("#keys", LinesPanel)
-        foot.show([keys(foot.size.width, self._keys)])
+        self.show(f"log: {which}, the newest first{aside}", lines or [(("nothing happened yet", "dim"),)])
 
     def _go(self, place: int) -> None:
         entries, _ = self._entries()
@@ -112,7 +86,3 @@ class LogScreen(ClosesOnce, Screen[None], Repaintable, Helped):
         """Leave trials out, so that notes, commands and alerts stand together; or show them again."""
         self._trials = not self._trials
         self.draw()
-
-    def action_back(self) -> None:
-        """Back to the session."""
-        self.dismiss()

@@ -7,7 +7,7 @@ from contextlib import suppress
 import zmq
 from zmq.utils.monitor import recv_monitor_message
 
-from online.errors import ConfigError, FileFormatError
+from online.errors import ConfigError, EtholoopError, FileFormatError
 from rig.clock import Clock
 from rig.tui.earlier import Earlier
 from rig.tui.session_view import SessionView
@@ -45,7 +45,7 @@ class RemoteFeed:
     Raises
     ------
     ConfigError
-        where nobody answers at the address, or the key is refused, saying which.
+        where nobody answers at the address, the key is refused, or the rig speaks another version, saying which.
     """
 
     def __init__(self, address: str, key: WatchKey, clock: Clock, connect_ms: int = CONNECT_MS) -> None:
@@ -67,9 +67,9 @@ class RemoteFeed:
         self._earlier = b""
         try:
             self.facts = unpack_facts(self._connect(connect_ms))
-        except ConfigError:
+        except EtholoopError as error:
             self._context.destroy(linger=0)
-            raise
+            raise error if isinstance(error, ConfigError) else ConfigError(f"{address}: {error}") from error
         self._heard_ns = clock.now_ns()
 
     def _connect(self, connect_ms: int) -> bytes:

@@ -21,6 +21,7 @@ from rig.configuration import RigConfig
 from rig.session_checks import SessionRequest
 from rig.tui import checks, help_texts
 from rig.tui.app import EtholoopApp, Repaintable
+from rig.tui.camera_checks import judge_camera, preview_failure
 from rig.tui.camera_preview import CameraPreview
 from rig.tui.cards_screen import CardsScreen, model_cards
 from rig.tui.check_list import lines_of
@@ -57,15 +58,6 @@ KEYS = KeyWords(
     "",
 )
 PICTURE_TOP_MM = 100.0
-SEEN_BY_CAMERA = ("camera", "rate", "fits", "arena", "moved", "disk")
-
-
-def preview_failure(preview: CameraPreview | None) -> str:
-    """Why the camera does not do; empty while nothing speaks against it."""
-    if preview is None or preview.failure:
-        return preview.failure if preview is not None else ""
-    silent_s = preview.silent_s
-    return "" if silent_s is None else f"no frame for {silent_s:.0f} s: look at its cable, then check again (F5)"
 
 
 class SetupScreen(ClosesOnce, Screen[SessionRequest], Repaintable, Helped):
@@ -245,7 +237,7 @@ class SetupScreen(ClosesOnce, Screen[SessionRequest], Repaintable, Helped):
 
     def look(self) -> None:
         """Judge the camera, draw everything."""
-        self._judge_camera()
+        self.checks |= judge_camera(self._preview, self.known, self.request().out)
         ready = may_start(self.checks) and not self._starting
         self.query_one("#start", Button).disabled = not ready
         head = self.query_one("#top", LinesPanel)
@@ -256,42 +248,6 @@ class SetupScreen(ClosesOnce, Screen[SessionRequest], Repaintable, Helped):
         foot = self.query_one("#keys", LinesPanel)
         foot.show([keys(foot.size.width, KEYS, "ready" if ready else "")])
         self._draw()
-
-    def _judge_camera(self) -> None:
-        preview, known, found = self._preview, self.known, self.checks
-        failure = preview_failure(preview)
-        if preview is None or failure:
-            found |= {name: Check(name, checks.TITLES[name]) for name in SEEN_BY_CAMERA}
-            if failure:
-                found["camera"] = Check("camera", checks.TITLES["camera"], "bad", failure)
-            return
-        info = preview.info
-        if info is None:
-            found["camera"] = Check("camera", checks.TITLES["camera"], "running", "opening")
-            return
-        words = f"{info.name}, {info.width} x {info.height} at {info.rate_hz:g} Hz"
-        found["camera"] = Check("camera", checks.TITLES["camera"], "good", words)
-        found["rate"] = checks.check_rate(info, preview.rate_hz, preview.dropped)
-        found |= {name: Check(name, checks.TITLES[name]) for name in ("fits", "disk")}
-        if known.bundle is not None:
-            found["fits"] = checks.check_fits(known.bundle, info)
-        if known.protocol is not None and known.rig is not None:
-            found["disk"] = checks.check_disk(self.request().out, info, known.rig.recorder.depth, known.protocol)
-        self._judge_arena(preview)
-
-    def _judge_arena(self, preview: CameraPreview) -> None:
-        arena, depth_mm = preview.arena, preview.depth_mm()
-        if preview.arena_failure:
-            self.checks["arena"] = Check("arena", checks.TITLES["arena"], "bad", preview.arena_failure)
-        elif arena is None:
-            words = f"being calibrated from the recording, {preview.calibrating_s or 0.0:.0f} s"
-            self.checks["arena"] = Check("arena", checks.TITLES["arena"], "running", words)
-        else:
-            width_mm, height_mm = arena.mm_per_px
-            words = f"floor at {arena.floor_distance_mm:.0f} mm, {width_mm:.2f} x {height_mm:.2f} mm a pixel"
-            self.checks["arena"] = Check("arena", checks.TITLES["arena"], "good", words)
-            if depth_mm is not None:
-                self.checks["moved"] = checks.check_moved(arena, depth_mm)
 
     def _draw(self) -> None:
         panel = self.query_one("#arena", PicturePanel)

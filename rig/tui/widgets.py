@@ -9,7 +9,7 @@ from textual.widget import Widget
 
 from rig.tui.depth_picture import Levels
 from rig.tui.half_blocks import HalfBlockPainter
-from rig.tui.lines import Line
+from rig.tui.lines import Line, text_of_line
 from rig.tui.palette import Palette
 
 
@@ -57,7 +57,7 @@ class LinesPanel(Widget):
 
     def text(self) -> str:
         """What is shown, without colours."""
-        return "\n".join("".join(part for part, _ in line) for line in self._lines)
+        return "\n".join(text_of_line(line) for line in self._lines)
 
 
 class PicturePanel(Widget):

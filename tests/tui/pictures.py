@@ -28,7 +28,7 @@ from rig.tui.names_app import NamesApp
 from rig.tui.rig_app import RigApp
 from rig.tui.setup_screen import SetupScreen
 from rig.tui.summary_screen import SummaryScreen
-from tests.fake_rig import write_files
+from tests.fake_rig_files import write_files
 from tests.rigs import write_recording, write_rig
 from tests.tui.sessions import write_session
 from tests.tui.test_live_screen import Rehearsal, rehearsal

@@ -9,7 +9,8 @@ from online.files.arena_file import save_arena
 from online.files.session_file import TABLES, SessionShape, SessionWriter
 from rig.bus import Subscriber
 from rig.clock import ManualClock
-from tests.fake_rig import CAMERA, FRAME_NS, HEIGHT_PX, NAMES, NUM_SYLLABLES, PROTOCOL, WIDTH_PX, FakeRig, make_arena
+from tests.fake_rig import FakeRig
+from tests.fake_rig_files import CAMERA, FRAME_NS, HEIGHT_PX, NAMES, NUM_SYLLABLES, PROTOCOL, WIDTH_PX, make_arena
 
 RECORDED = ("frames", "poses", "syllables", "engine", "pulses", "events.camera", "events.online", "events.supervisor")
 

@@ -9,8 +9,8 @@ import pytest
 from rig.clock import SystemClock
 from rig.configuration import load_rig
 from rig.tui.camera_preview import CameraPreview
+from tests.live_sessions import modules_of
 from tests.rigs import write_rig
-from tests.test_session_run import modules_of
 from tests.ttl_benches import wait_until
 
 

@@ -19,7 +19,7 @@ from rig.clock import ManualClock
 from rig.tui.cards_screen import CardsScreen, model_cards
 from rig.tui.names_app import NamesApp
 from rig.tui.widgets import LinesPanel, PicturePanel
-from tests.fake_rig import NAMES, NUM_SYLLABLES, write_files
+from tests.fake_rig_files import NAMES, NUM_SYLLABLES, write_files
 from tests.tui.test_live_screen import rehearsal, toasts
 
 

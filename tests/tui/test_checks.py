@@ -27,7 +27,7 @@ from rig.tui.checks import (
 from rig.tui.last_setup import load_last, save_last
 from rig.tui.lines import text_of_line
 from rig.tui.path_suggester import complete
-from tests.fake_rig import CAMERA, FLOOR_MM, make_arena
+from tests.fake_rig_files import CAMERA, FLOOR_MM, make_arena
 from tests.rigs import PROTOCOL, tiny_model, write_recording, write_rig
 
 

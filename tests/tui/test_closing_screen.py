@@ -15,8 +15,8 @@ from rig.tui.app import EtholoopApp
 from rig.tui.closing_screen import ClosingScreen
 from rig.tui.emergency import EmergencyLine
 from rig.tui.widgets import LinesPanel
+from tests.live_sessions import RECORDING, children_of, wait_for_pulses
 from tests.rigs import finish, start, write_recording, write_rig
-from tests.test_session_run import RECORDING, children_of, wait_for_pulses
 from tests.tui.terminals import run_dir_in
 
 CHILD = ("session runs; data in x", "ALERT  camera: long past", f"{ENDING}the protocol is over", CLOSING["camera"])

@@ -5,7 +5,7 @@ import pytest
 
 from online.messages import Pose
 from rig.tui.depth_picture import HEADING, NOSE, OUTLINE, ArenaPicture, Levels, Window, draw_mouse, fit_window
-from tests.fake_rig import FLOOR_MM, HEIGHT_PX, WIDTH_PX, make_arena
+from tests.fake_rig_files import FLOOR_MM, HEIGHT_PX, WIDTH_PX, make_arena
 
 X_PX, Y_PX, HEADING_RAD = 230.0, 190.0, 0.0
 

@@ -23,7 +23,8 @@ from rig.tui.help_screen import HelpScreen
 from rig.tui.live import LiveApp
 from rig.tui.live_feed import LiveFeed
 from rig.tui.widgets import LinesPanel, PicturePanel
-from tests.fake_rig import FRAME_NS, FakeRig, write_files
+from tests.fake_rig import FakeRig
+from tests.fake_rig_files import FRAME_NS, write_files
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import pytest
 
 from rig.tui.log_screen import LogScreen
 from rig.tui.widgets import LinesPanel
-from tests.fake_rig import FRAME_NS, write_files
+from tests.fake_rig_files import FRAME_NS, write_files
 from tests.tui.test_live_screen import Rehearsal, rehearsal, toasts
 
 

@@ -16,7 +16,7 @@ from rig.tui.replay import Replay
 from rig.tui.replay_screen import ReplayScreen, WatchApp
 from rig.tui.session_view import SessionView
 from rig.tui.widgets import LinesPanel
-from tests.fake_rig import FRAME_NS
+from tests.fake_rig_files import FRAME_NS
 from tests.tui.sessions import write_session
 
 NUM_FRAMES = 240

@@ -14,8 +14,8 @@ from textual.widgets import Button, Input
 from rig.tui.rig_app import RigApp
 from rig.tui.setup_screen import SetupScreen
 from rig.tui.widgets import LinesPanel, PicturePanel
+from tests.live_sessions import modules_of
 from tests.rigs import PROTOCOL, RigFiles, write_rig
-from tests.test_session_run import modules_of
 
 pytestmark = pytest.mark.xdist_group("live")
 CAMERA = """

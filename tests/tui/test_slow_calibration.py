@@ -13,8 +13,8 @@ from rig.tui.camera_preview import CameraPreview
 from rig.tui.checks import Check, why_not
 from rig.tui.rig_app import RigApp
 from rig.tui.setup_screen import SetupScreen
+from tests.live_sessions import modules_of
 from tests.rigs import RigFiles, write_rig
-from tests.test_session_run import modules_of
 from tests.ttl_benches import wait_until
 from tests.tui.test_live_screen import toasts
 from tests.tui.test_rig_screens import said, until

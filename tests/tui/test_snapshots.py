@@ -13,7 +13,7 @@ from textual.app import App
 from rig.clock import ManualClock
 from rig.tui.cards_screen import model_cards
 from rig.tui.names_app import NamesApp
-from tests.fake_rig import write_files
+from tests.fake_rig_files import write_files
 from tests.tui.test_cards_screen import write_cards
 from tests.tui.test_live_screen import rehearsal
 

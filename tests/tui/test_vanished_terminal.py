@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from rig.clock import SystemClock
-from tests.fake_rig import FakeRig, write_files
+from tests.fake_rig import FakeRig
+from tests.fake_rig_files import write_files
 from tests.tui.terminals import Terminal
 
 PATIENCE_S = 60

@@ -20,7 +20,8 @@ from matplotlib.image import imread
 
 from rig.clock import SystemClock
 from rig.tui.web import HOST, WatchServer, free_port
-from tests.fake_rig import FakeRig, write_files
+from tests.fake_rig import FakeRig
+from tests.fake_rig_files import write_files
 from tests.tui.browser import CHROMIUM, Page, browsing
 
 F2, ENTER = 113, 13
