@@ -61,6 +61,18 @@ def test_bouts_that_last_as_the_blocks_decide_kappa_and_the_price_is_told() -> N
     assert "kappa 10 explains 0.400 nats a frame more" in reason
     assert "last 0.10 times as long" in reason
     assert "--scan-kappa" not in reason
+    assert "match alike" not in reason
+
+
+def test_a_kappa_whose_bouts_cannot_be_measured_is_not_taken_for_its_likelihood() -> None:
+    trials = [trial(10, [-5.0, -5.1], length=28), trial(1e8, [-4.9, -4.9])]
+    trials[1] = replace(trials[1], resolved_frames=np.empty(0, np.int64), durations_frames=np.empty(0, np.int64))
+    taken, reason = choose_kappa(standings(trials, 1000 / 30, blocks(30)))
+    assert taken.candidate.kappa == 10
+    assert "kappa 1e+08 explains 0.150 nats a frame more, but has no two changes" in reason
+    alone, reason = choose_kappa(standings(trials[1:], 1000 / 30, blocks(30)))
+    assert alone.candidate.kappa == 1e8
+    assert "decides alone" in reason
 
 
 def test_of_kappas_that_match_the_blocks_alike_the_likelier_is_taken() -> None:
@@ -69,7 +81,9 @@ def test_of_kappas_that_match_the_blocks_alike_the_likelier_is_taken() -> None:
         trial(1e4, [-5.2, -5.3], length=15),
         trial(1e5, [-5.4, -5.5], length=16),
     ]
-    assert choose_kappa(standings(trials, 1000 / 30, blocks(16)))[0].candidate.kappa == 1e4
+    taken, reason = choose_kappa(standings(trials, 1000 / 30, blocks(16)))
+    assert taken.candidate.kappa == 1e4
+    assert "of 2 that match alike it explains" in reason
     taken, reason = choose_kappa(standings(trials, 1000 / 30, None))
     assert taken.candidate.kappa == 1e3
     assert "decides alone" in reason
