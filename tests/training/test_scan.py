@@ -107,6 +107,13 @@ def test_changes_nearer_than_the_resolution_are_one() -> None:
 def test_the_resolution_is_that_of_the_shortest_blocks() -> None:
     assert Scale(1000 / 30, np.array([4.0] * 5 + [20.0] * 95) / 30).resolution_frames == 4
     assert Scale(1000 / 30, None).resolution_frames == 1
+    assert Scale(1000 / 30, np.full(50, 0.001)).resolution_frames == 1
+
+
+def test_short_bouts_do_not_pass_for_blocks_that_are_all_alike() -> None:
+    resolution = Scale(1000 / 30, blocks(10)).resolution_frames
+    labels = np.repeat(np.arange(200) % 2, 2).astype(np.int16)
+    assert np.median(resolved_durations_frames([labels], resolution)) < 0.7 * 10
 
 
 def test_differences_are_judged_within_sessions() -> None:
