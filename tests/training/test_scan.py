@@ -246,6 +246,14 @@ def test_without_changepoints_the_scan_says_what_decided(scores: Path) -> None:
     assert "decides alone" in scan["stages"][0]["reason"]  # type: ignore[index]
 
 
+@pytest.mark.parametrize(("uuids", "complaint"), [("x", "no changepoints of the"), ("sssss", "no two changepoints")])
+def test_changepoints_that_say_nothing_of_these_sessions_are_refused(scores: Path, uuids: str, complaint: str) -> None:
+    alone = [SessionChanges(f"{name}{i}", np.array([2.0]), np.zeros(300)) for i, name in enumerate(uuids)]
+    write_changepoints(scores.with_name("cp.h5"), alone, 30.0)
+    with pytest.raises(ConfigError, match=complaint):
+        train(scores, "--changepoints", str(scores.with_name("cp.h5")))
+
+
 def test_a_scan_needs_held_out_sessions(scores: Path) -> None:
     arguments = [str(scores), "--out", str(scores.with_name("m.model.h5")), "--scan", "--hold-out", "0", "--pcs", "4"]
     with pytest.raises(ConfigError, match="none is held out"):
