@@ -166,7 +166,7 @@ def _draw_durations(axes: Any, result: ScanResult, blocks_s: Array | None, frame
     if blocks_s is not None:
         shown["blocks"] = blocks_s * 1000
     for colour, (name, values) in zip((COLOURS[2], "0.4"), shown.items(), strict=False):
-        if len(values):
+        if ((values >= bins[0]) & (values <= bins[-1])).any():
             axes.stairs(*np.histogram(values, bins, density=True), color=colour, lw=1.4, label=name)
     axes.set(xlabel="duration (ms)", xlim=(0, LONGEST_SHOWN_MS), yticks=[])
     axes.legend(frameon=False, fontsize=8)
