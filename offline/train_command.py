@@ -59,7 +59,9 @@ from online.errors import ConfigError
 @click.option(
     "--restarts", default=3, show_default=True, type=click.IntRange(1), help="Chains for each setting scanned."
 )
-@click.option("--changepoints", type=click.Path(exists=True, path_type=Path), help="To compare durations with.")
+@click.option(
+    "--changepoints", type=click.Path(exists=True, path_type=Path), help="Of --scan: to compare durations with."
+)
 @WORKERS
 @SCHEDULER
 @click.option("--threads", type=click.IntRange(1), help="Default: all cores. Changes nothing in the result.")
@@ -82,6 +84,8 @@ def command(options: TrainOptions) -> None:
     those alike in that the one that explains held-out sessions best. Without --changepoints the likelihood decides
     alone.
     """
+    if options.changepoints is not None and not options.scan:
+        raise ConfigError("--changepoints chooses kappa in a scan: give --scan as well, or leave it out")
     if options.scan and options.transitions == "group":
         raise ConfigError("--scan chooses with shared transitions: scan first, then train with --transitions group")
     check_train_outputs(options)

@@ -254,6 +254,12 @@ def test_changepoints_that_say_nothing_of_these_sessions_are_refused(scores: Pat
         train(scores, "--changepoints", str(scores.with_name("cp.h5")))
 
 
+def test_changepoints_without_a_scan_are_not_passed_over(scores: Path) -> None:
+    arguments = [str(scores), "--out", str(scores.with_name("m.model.h5")), "--changepoints", str(scores), "--pcs", "4"]
+    with pytest.raises(ConfigError, match="--scan as well"):
+        CliRunner().invoke(train_command.command, arguments, catch_exceptions=False)
+
+
 def test_a_scan_needs_held_out_sessions(scores: Path) -> None:
     arguments = [str(scores), "--out", str(scores.with_name("m.model.h5")), "--scan", "--hold-out", "0", "--pcs", "4"]
     with pytest.raises(ConfigError, match="none is held out"):
