@@ -172,8 +172,14 @@ def read_changepoints(path: Path) -> tuple[dict[str, SessionChanges], float]:
                 )
                 for uuid, times in file["cps"].items()
             }
-            return found, float(file["metadata/fps"][()])
-    except (OSError, KeyError, AttributeError) as error:
+            rate_hz = float(file["metadata/fps"][()])
+    except (OSError, KeyError, AttributeError, TypeError, ValueError) as error:
         raise FileFormatError(
             f"{path}: not a file of changepoints ({error}); make it with 'etholoop changepoints'"
         ) from error
+    if not 0 < rate_hz < np.inf:
+        raise FileFormatError(f"{path}: its frame rate is {rate_hz:g} Hz; make it anew with 'etholoop changepoints'")
+    for uuid, session in found.items():
+        if not (np.isfinite(session.times_s).all() and (np.diff(session.times_s) > 0).all()):
+            raise FileFormatError(f"{path}: the changepoints of session {uuid} are not times in rising order")
+    return found, rate_hz

@@ -4,7 +4,7 @@ import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import click
 import numpy as np
@@ -18,6 +18,17 @@ from offline.comparison.cross_likelihood import CrossLikelihood, control, cross_
 from offline.comparison.families import AR_HMM, FAMILIES, FamilyData, FamilyFit, fit_family
 from offline.dataset import common_rate_hz, hold_out, open_dataset
 from offline.dataset_files import Selection
+from offline.learning_options import (
+    LAGS,
+    PCS,
+    PRIOR,
+    SCHEDULER,
+    SCORES,
+    SWEEPS,
+    WORKERS,
+    averaged_sweeps,
+    learns_prior,
+)
 from offline.training import prepare
 from offline.training_pictures import COLOURS, save_figure
 from offline.workers import Workers, open_workers
@@ -38,6 +49,7 @@ class CompareOptions:
     pcs: int
     sweeps: int
     hold_out: float
+    prior: Literal["auto", "learned", "fixed"]
     seed: int
     controls: int
     workers: int
@@ -58,18 +70,19 @@ class Comparison:
 
 
 @click.command(epilog="Example: etholoop compare scores.h5 --kappa 1e4 --controls 5 --picture compare.png")
-@click.argument("scores", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
+@SCORES
 @click.option("--pca", type=click.Path(exists=True, path_type=Path), help="pca.h5, to score results with.")
 @click.option("--kappa", default=1e3, show_default=True, type=KAPPA, help="As for 'etholoop train'.")
 @click.option("--max-syllables", default=100, show_default=True, type=click.IntRange(2, 2000))
-@click.option("--lags", default=3, show_default=True, type=click.IntRange(1, 20))
-@click.option("--pcs", default=10, show_default=True, type=click.IntRange(1, 200))
-@click.option("--sweeps", default=200, show_default=True, type=click.IntRange(1))
+@LAGS
+@PCS
+@SWEEPS
 @click.option("--hold-out", default=0.2, show_default=True, type=Number(0, 0.9, min_open=True))
+@PRIOR
 @click.option("--seed", default=0, show_default=True, type=SEED)
 @click.option("--controls", default=5, show_default=True, type=click.IntRange(0), help="Controls without modules.")
-@click.option("--workers", default=1, show_default=True, type=click.IntRange(1), help="Processes.")
-@click.option("--scheduler", help="Address of a dask scheduler whose workers fit.")
+@WORKERS
+@SCHEDULER
 @click.option("--picture", type=click.Path(path_type=Path), help="Draw the comparison (PNG).")
 @click.option("--json", "as_json", is_flag=True, help="Print everything for programs.")
 @gather(CompareOptions)
@@ -92,8 +105,13 @@ def command(options: CompareOptions) -> None:
     data = FamilyData(
         prepared.train,
         prepared.held_out,
-        Settings(StickyHDP(options.kappa), max_syllables=options.max_syllables, seed=options.seed),
-        Schedule(options.sweeps, min(40, options.sweeps), len(os.sched_getaffinity(0))),
+        Settings(
+            StickyHDP(options.kappa),
+            max_syllables=options.max_syllables,
+            learn_prior=learns_prior(options.prior, options.pca, found.sessions),
+            seed=options.seed,
+        ),
+        Schedule(options.sweeps, averaged_sweeps(options.sweeps), len(os.sched_getaffinity(0))),
     )
     with open_workers(options.workers, options.scheduler) as workers:
         comparison = compare(data, options.controls, workers, options.as_json)

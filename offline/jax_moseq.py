@@ -18,7 +18,8 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from offline.moseq_arhmm import bias_from, coefficients_from, covariance_from
+from offline.arhmm.regression import ar_parameters
+from offline.moseq_arhmm import covariance_from
 from offline.scores import sha256
 from online.errors import ConfigError, FileFormatError
 from online.model import ARHMM, Array, ModelBundle, Provenance, Whitening
@@ -99,8 +100,10 @@ def import_jax_model(path: Path, frame_rate_hz: float, iteration: int | None = N
     """A bundle that labels latent trajectories; syllables keep their numbers."""
     model = read_jax_model(path, iteration)
     k, d = model.ab.shape[:2]
-    num_lags = (model.ab.shape[2] - 1) // d
-    notes = [f"{num_lags} lags and {d} dimensions in the latent space of the model: no whitening, no components"]
+    coefficients, bias = ar_parameters(model.ab)
+    notes = [
+        f"{coefficients.shape[1]} lags and {d} dimensions in the latent space of the model: no whitening, no components"
+    ]
     if model.iteration is not None:
         notes.append(f"iteration {model.iteration} of the checkpoint: one Gibbs sample, not a mean")
     usage = np.zeros(k)
@@ -113,8 +116,8 @@ def import_jax_model(path: Path, frame_rate_hz: float, iteration: int | None = N
         projection=None,
         whitening=Whitening(np.zeros(d), np.eye(d)),
         arhmm=ARHMM(
-            ar_coefficients=coefficients_from(model.ab, num_lags),
-            ar_bias=bias_from(model.ab),
+            ar_coefficients=coefficients,
+            ar_bias=bias,
             ar_covariance=covariance_from(model.q, None),
             degrees_of_freedom=model.nu,
             transition_matrix=model.pi / model.pi.sum(1, keepdims=True),

@@ -16,11 +16,12 @@ from numpy.typing import NDArray
 
 from offline.apply_command import label_scores
 from offline.arhmm.labelling import Method
+from offline.arhmm.regression import regression_weights
 from offline.scores import ScoredSession, ScoresWriter, session_key
 from online.errors import FileFormatError
 from online.files.whole_file import whole_file
 from online.files.whole_hdf5 import whole_hdf5
-from online.model import ARHMM, Array, ModelBundle, Whitening
+from online.model import ARHMM, ModelBundle, Whitening
 
 UNKNOWN = float("nan")
 
@@ -31,13 +32,6 @@ class ExportOptions:
 
     method: Method
     scores_name: str
-
-
-def ar_mat_of(arhmm: ARHMM) -> Array:
-    """ar_mat (K, D, L*D + 1), lags oldest first and the affine term last, from canonical coefficients and bias."""
-    k, lags, d, _ = arhmm.ar_coefficients.shape
-    blocks = arhmm.ar_coefficients.transpose(0, 2, 1, 3).reshape(k, d, lags * d)
-    return np.concatenate([blocks, arhmm.ar_bias[:, :, None]], axis=2)
 
 
 def whitening_parameters_of(whitening: Whitening) -> dict[str, dict[str, Any]]:
@@ -98,7 +92,7 @@ def export_model(bundle: ModelBundle, sessions: Sequence[ScoredSession], options
 def _parameters(arhmm: ARHMM) -> dict[str, Any]:
     nu = arhmm.degrees_of_freedom
     return {
-        "ar_mat": list(ar_mat_of(arhmm)),
+        "ar_mat": list(regression_weights(arhmm.ar_coefficients, arhmm.ar_bias)),
         "sig": list(arhmm.ar_covariance.copy()),
         "nu": UNKNOWN if nu is None else nu.tolist(),
         "nlags": arhmm.num_lags,

@@ -8,9 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
+from offline.arhmm.regression import ar_parameters
 from offline.moseq_arhmm import (
-    bias_from,
-    coefficients_from,
     covariance_from,
     estimated_transitions,
     usage_of,
@@ -165,9 +164,10 @@ def _arhmm(model: MoseqModel, options: ImportOptions, notes: list[str]) -> ARHMM
         notes.append("transition matrix read from the model object")
     if options.covariance_floor is not None:
         notes.append(f"innovation variances raised to at least {options.covariance_floor:g} (whitened units)")
+    coefficients, bias = ar_parameters(model.ar_mat)
     return ARHMM(
-        ar_coefficients=coefficients_from(model.ar_mat, model.num_lags),
-        ar_bias=bias_from(model.ar_mat),
+        ar_coefficients=coefficients,
+        ar_bias=bias,
         ar_covariance=covariance_from(model.sig, options.covariance_floor),
         degrees_of_freedom=model.degrees_of_freedom,
         transition_matrix=transitions,

@@ -17,6 +17,7 @@ from offline.arhmm.gibbs import collect
 from offline.arhmm.hmm import Labels
 from offline.arhmm.labelling import label, regression_form
 from offline.arhmm.prior import condition, empirical_prior, expected_emission
+from offline.arhmm.regression import ar_parameters
 from offline.arhmm.statistics import Statistics
 from offline.comparison.cross_likelihood import cross_likelihood
 from offline.scores import ScoredSession
@@ -135,10 +136,10 @@ def _merged_model(bundle: ModelBundle, data: Sessions, labels: Labels, new: NDAr
         fitted = _refit(data, chosen, None if dof is None else float(dof[merged]))
         if fitted is not None:
             weights[merged], covariance[merged] = fitted
-    lags, d = old.num_lags, old.num_dims
+    coefficients, bias = ar_parameters(weights)
     return ARHMM(
-        ar_coefficients=np.ascontiguousarray(weights[:, :, :-1].reshape(count, d, lags, d).transpose(0, 2, 1, 3)),
-        ar_bias=np.ascontiguousarray(weights[:, :, -1]),
+        ar_coefficients=coefficients,
+        ar_bias=bias,
         ar_covariance=(covariance + covariance.transpose(0, 2, 1)) / 2,
         degrees_of_freedom=dof,
         transition_matrix=rows @ old.transition_matrix @ belongs,

@@ -1,4 +1,7 @@
-"""From moseq2's layouts to the canonical AR-HMM of `online/model.py`: one named function for each difference."""
+"""From moseq2's layouts to the canonical AR-HMM of `online/model.py`: one named function for each difference.
+
+Its ar_mat are the regression weights of `offline.arhmm.regression`.
+"""
 
 from collections.abc import Iterable
 
@@ -7,18 +10,6 @@ from numpy.typing import NDArray
 
 from online.errors import ConfigError, FileFormatError
 from online.model import Array, Whitening
-
-
-def coefficients_from(ar_mat: Array, num_lags: int) -> Array:
-    """ar_coefficients (K, L, D, D), oldest lag first, from ar_mat (K, D, L*D + 1): the same order, as blocks."""
-    k, d = ar_mat.shape[:2]
-    blocks = ar_mat[:, :, : num_lags * d].reshape(k, d, num_lags, d)
-    return np.ascontiguousarray(blocks.transpose(0, 2, 1, 3))
-
-
-def bias_from(ar_mat: Array) -> Array:
-    """ar_bias (K, D): the last column of ar_mat."""
-    return np.ascontiguousarray(ar_mat[:, :, -1])
 
 
 def covariance_from(sig: Array, floor: float | None) -> Array:

@@ -90,4 +90,12 @@ def _blocks_s(options: TrainOptions, prepared: Prepared) -> Array | None:
         raise ConfigError(
             f"{options.changepoints}: no changepoints of the training sessions; make them of these sessions"
         )
-    return np.concatenate(known)
+    if len(known) < len(prepared.train.names):
+        say(f"changepoints are known of {len(known)} of {len(prepared.train.names)} training sessions")
+    blocks_s = np.concatenate(known)
+    if not len(blocks_s):
+        raise ConfigError(
+            f"{options.changepoints}: no two changepoints of a training session with known frames between; leave "
+            "--changepoints out, and the held-out log-likelihood chooses alone"
+        )
+    return blocks_s

@@ -11,6 +11,7 @@ from offline.arhmm.transitions import StickyHDP
 from offline.command_line import FRAME_RATE, KAPPA, OVERWRITE, SEED, Number, gather, progress_bar, repeatable, say
 from offline.dataset import DataSet, available_components, common_rate_hz, hold_out, open_dataset, require_components
 from offline.dataset_files import Selection
+from offline.learning_options import LAGS, PCS, PRIOR, SCHEDULER, SCORES, SWEEPS, WORKERS, learns_prior
 from offline.pca.components import read_components
 from offline.scores import ScoredSession
 from offline.train_by_scan import train_by_scan
@@ -21,16 +22,16 @@ from online.errors import ConfigError
 
 
 @click.command(epilog="Example: etholoop train scores.h5 --pca pca.h5 --out mouse.model.h5 --kappa 1e4 --seed 1")
-@click.argument("scores", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
+@SCORES
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="Model bundle to write (*.model.h5).")
 @click.option("--pca", type=click.Path(exists=True, path_type=Path), help="pca.h5, so that the model can run at a rig.")
 @click.option(
     "--kappa", default=1e3, show_default=True, type=KAPPA, help="Stickiness: larger makes syllables last longer."
 )
 @click.option("--max-syllables", default=100, show_default=True, type=click.IntRange(1, 2000))
-@click.option("--lags", default=3, show_default=True, type=click.IntRange(1, 20), help="Frames a syllable looks back.")
-@click.option("--pcs", default=10, show_default=True, type=click.IntRange(1, 200), help="Principal components used.")
-@click.option("--sweeps", default=200, show_default=True, type=click.IntRange(1))
+@LAGS
+@PCS
+@SWEEPS
 @click.option("--hold-out", default=0.2, show_default=True, type=Number(0, 0.9), help="Share of sessions.")
 @click.option("--hold-out-by", type=click.Choice(["session", "subject"]), default="session", show_default=True)
 @click.option("--group", multiple=True, help="Only sessions of this group of the index; may be repeated.")
@@ -44,15 +45,7 @@ from online.errors import ConfigError
     help="group: transitions of their own for the groups of the index, with a bundle for each group beside OUT.",
 )
 @click.option("--student-t", is_flag=True, help="Heavy-tailed innovations instead of Gaussian.")
-@click.option(
-    "--prior",
-    type=click.Choice(["auto", "learned", "fixed"]),
-    default="auto",
-    show_default=True,
-    help="learned: what the syllables have in common is learned, too; the better one where scores follow posture "
-    "linearly. fixed: as moseq2-model; a further syllable must earn its place, which keeps the bends of a depth "
-    "camera's picture from becoming syllables. auto: fixed for scores of crops, learned for others.",
-)
+@PRIOR
 @click.option("--seed", default=0, show_default=True, type=SEED)
 @click.option(
     "--resume", is_flag=True, help="Continue a run that was stopped, bit for bit, with what it kept beside OUT."
@@ -66,9 +59,11 @@ from online.errors import ConfigError
 @click.option(
     "--restarts", default=3, show_default=True, type=click.IntRange(1), help="Chains for each setting scanned."
 )
-@click.option("--changepoints", type=click.Path(exists=True, path_type=Path), help="To compare durations with.")
-@click.option("--workers", default=1, show_default=True, type=click.IntRange(1), help="Processes of a scan.")
-@click.option("--scheduler", help="Address of a dask scheduler whose workers run the scan, e.g. tcp://host:8786.")
+@click.option(
+    "--changepoints", type=click.Path(exists=True, path_type=Path), help="Of --scan: to compare durations with."
+)
+@WORKERS
+@SCHEDULER
 @click.option("--threads", type=click.IntRange(1), help="Default: all cores. Changes nothing in the result.")
 @click.option("--frame-rate", type=FRAME_RATE, help="Hz, where the scores file does not say it.")
 @click.option("--json", "as_json", is_flag=True, help="Print the summary for programs.")
@@ -89,6 +84,8 @@ def command(options: TrainOptions) -> None:
     those alike in that the one that explains held-out sessions best. Without --changepoints the likelihood decides
     alone.
     """
+    if options.changepoints is not None and not options.scan:
+        raise ConfigError("--changepoints chooses kappa in a scan: give --scan as well, or leave it out")
     if options.scan and options.transitions == "group":
         raise ConfigError("--scan chooses with shared transitions: scan first, then train with --transitions group")
     check_train_outputs(options)
@@ -112,7 +109,7 @@ def command(options: TrainOptions) -> None:
         hdp=StickyHDP(options.kappa),
         max_syllables=options.max_syllables,
         student_t=options.student_t,
-        learn_prior=_learns_prior(options, found.sessions),
+        learn_prior=learns_prior(options.prior, options.pca, found.sessions),
         seed=options.seed,
     )
     if options.scan:
@@ -138,17 +135,6 @@ def _train_one(options: TrainOptions, prepared: Prepared, settings: Settings) ->
             bar.update(task, completed=point.sweep, note=f"{point.train:.3f} nats/frame{held}")
 
         return fit(prepared.train, prepared.held_out, settings, schedule_of(options, checkpoint), report, say)
-
-
-def _learns_prior(options: TrainOptions, sessions: list[ScoredSession]) -> bool:
-    if options.prior != "auto":
-        return options.prior == "learned"
-    of_crops = options.pca is not None or any(session.of_crops for session in sessions)
-    say(
-        "prior: "
-        + ("fixed, for scores of crops" if of_crops else "learned, for scores that are not known to be of crops")
-    )
-    return not of_crops
 
 
 def _say_held_out(sessions: list[ScoredSession], held: list[str]) -> None:

@@ -9,6 +9,7 @@ from typing import Any, Literal
 import click
 
 from offline.arhmm.fit import Schedule
+from offline.learning_options import averaged_sweeps
 from online.files.bundle import SUFFIX, require_bundle_name
 from online.files.outputs import check_outputs, refuse_existing
 
@@ -116,7 +117,7 @@ def check_train_outputs(options: TrainOptions, groups: Sequence[str] = ()) -> No
 def schedule_of(options: TrainOptions, checkpoint: Path | None) -> Schedule:
     return Schedule(
         sweeps=options.sweeps,
-        average=max(1, min(40, options.sweeps // 2)),  # never sweeps in which kappa still rises
+        average=averaged_sweeps(options.sweeps),
         threads=options.threads or len(os.sched_getaffinity(0)),
         checkpoint=checkpoint,
         resume=options.resume,

@@ -25,6 +25,7 @@ Array = NDArray[np.float64]
 
 HELD_OUT_EVERY = 10
 MERGE_EVERY = 10
+"""Sweeps between merges, counted back from the first that is averaged: so that short runs merge, too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +97,8 @@ def advance(chain: Chain, train: Sessions, settings: Settings, schedule: Schedul
     now = annealed(settings, chain.sweep, schedule.sweeps)
     sweep(chain, train, now, pool, keep_prior=averaging)
     settled = 2 * chain.sweep >= schedule.sweeps  # kappa has its value, and labels their shape
-    if settings.merge and settled and not averaging and chain.sweep % MERGE_EVERY == 0:
+    left = schedule.sweeps - schedule.average - chain.sweep
+    if settings.merge and settled and left >= 0 and left % MERGE_EVERY == 0:
         merge_duplicates(chain, train, now)
     return averaging
 

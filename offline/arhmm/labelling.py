@@ -9,6 +9,7 @@ from offline.arhmm.data import evidence_mask
 from offline.arhmm.emission import Emission, pack
 from offline.arhmm.hmm import NO_LABEL, Labels, session_log_likelihood, viterbi
 from offline.arhmm.log_hmm import log_forward_filter, log_sample_backward, log_smooth_backward
+from offline.arhmm.regression import regression_weights
 from online import decoder
 from online.model import ARHMM, Whitening
 
@@ -18,11 +19,8 @@ Method = Literal["filtered", "smoothed", "viterbi", "gibbs"]
 
 def regression_form(arhmm: ARHMM) -> Emission:
     """Canonical AR parameters as regression weights [A_oldest ... A_newest, bias]."""
-    k, lags, d, _ = arhmm.ar_coefficients.shape
-    flat = arhmm.ar_coefficients.transpose(0, 2, 1, 3).reshape(k, d, lags * d)
-    return Emission(
-        np.concatenate([flat, arhmm.ar_bias[:, :, None]], axis=2), arhmm.ar_covariance, arhmm.degrees_of_freedom
-    )
+    weights = regression_weights(arhmm.ar_coefficients, arhmm.ar_bias)
+    return Emission(weights, arhmm.ar_covariance, arhmm.degrees_of_freedom)
 
 
 def log_likelihoods(arhmm: ARHMM, x: Array) -> tuple[Array, NDArray[np.bool_]]:

@@ -6,8 +6,9 @@ the parameters integrated out, by the change of
 
     log p(x, z | beta, prior) = sum_k log p(x of k | z)  +  sum_i log DirMult(n_i. | alpha beta + kappa e_i)
 
-whose first part is the matrix-normal inverse-Wishart evidence (Fox et al. 2011, Annals of Applied Statistics 5: 1020;
-Murphy 2007, eq. 266, for the regression form) and whose second is the sticky HDP's for given shared weights beta. Under
+whose first part is the evidence under the matrix-normal inverse-Wishart prior of `offline.arhmm.prior`, a ratio of the
+normalising constants of posterior and prior (Murphy 2007, "Conjugate Bayesian analysis of the Gaussian distribution",
+has it for a mean in place of a regression), and whose second is the sticky HDP's for given shared weights beta. Under
 Student-t innovations the precision factors are data, with the density of the syllable that they belong to.
 
 These moves search; they are made before a chain is averaged, never while it is.
@@ -101,8 +102,11 @@ def _transition_gain(counts: Array, concentration: Array, kept: NDArray[np.int64
         j, i = kept[b], taken[b]
         gain = 0.0
         for r in range(num_syllables):
-            if r not in (i, j):
+            if r in (i, j):
+                continue
+            if counts[r, i] > 0:
                 gain += _moved(concentration[r, j], counts[r, j], concentration[r, i], counts[r, i])
+            if counts[i, r] > 0:
                 n, a = counts[j, r], concentration[j, r]
                 gain += math.lgamma(a + n + counts[i, r]) - math.lgamma(a + n)
                 gain -= math.lgamma(concentration[i, r] + counts[i, r]) - math.lgamma(concentration[i, r])

@@ -2,7 +2,8 @@
 
     Sigma ~ IW(nu0, S0),  A | Sigma ~ MN(M0, Sigma, K0),  K0 the covariance between columns.
 Given moments Sxx, Syx, Syy and n frames: Sxx' = K0^-1 + Sxx, Syx' = M0 K0^-1 + Syx, M' = Syx' Sxx'^-1,
-S' = S0 + Syy + M0 K0^-1 M0' - M' Sxx' M'', nu' = nu0 + n (Fox et al. 2011, Annals of Applied Statistics 5: 1020).
+S' = S0 + Syy + M0 K0^-1 M0' - M' Sxx' M'', nu' = nu0 + n (Fox et al. 2011, IEEE Transactions on Signal Processing 59:
+1569).
 """
 
 from dataclasses import dataclass

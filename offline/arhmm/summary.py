@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from offline.arhmm.data import Sessions
 from offline.arhmm.gibbs import Chain, Settings
 from offline.arhmm.prior import Prior, condition, expected_emission
+from offline.arhmm.regression import ar_parameters
 from offline.arhmm.statistics import Statistics, zero_statistics
 from offline.arhmm.transitions import expected_matrix, expected_mixture
 from online.model import ARHMM
@@ -66,13 +67,11 @@ def summarise(accumulator: Accumulator, prior: Prior, settings: Settings) -> tup
     order = np.argsort(-mean.frames, kind="stable")
     order = order[: max(1, int((mean.frames >= LEAST_FRAMES).sum()))]
     kept = matrix[np.ix_(order, order)]
-    num_lags = (total.moments.shape[1] - 1) // total.num_dims - 1
-    weights = emission.weights[order]
-    coefficients = weights[:, :, :-1].reshape(len(order), total.num_dims, num_lags, total.num_dims)
+    coefficients, bias = ar_parameters(emission.weights[order])
     usage = mean.frames[order]
     model = ARHMM(
-        ar_coefficients=np.ascontiguousarray(coefficients.transpose(0, 2, 1, 3)),
-        ar_bias=np.ascontiguousarray(weights[:, :, -1]),
+        ar_coefficients=coefficients,
+        ar_bias=bias,
         ar_covariance=emission.covariance[order],
         degrees_of_freedom=None if dof is None else dof[order],
         transition_matrix=kept / kept.sum(1, keepdims=True),

@@ -1,4 +1,4 @@
-"""Transitions of the sticky HDP in the weak limit (Fox et al. 2011).
+"""Transitions of the sticky HDP in the weak limit (Fox et al. 2011, Annals of Applied Statistics 5: 1020).
 
 Shared weights beta ~ Dir(gamma/K), row i ~ Dir(alpha beta + kappa e_i).
 

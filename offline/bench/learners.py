@@ -16,9 +16,9 @@ import numpy as np
 
 from offline.arhmm.data import Sessions
 from offline.arhmm.gibbs import Settings, start, sweep, workers
+from offline.arhmm.regression import ar_parameters
 from offline.arhmm.summary import empty_accumulator, summarise, take
 from offline.arhmm.transitions import StickyHDP
-from offline.moseq_arhmm import bias_from, coefficients_from
 from online.model import ARHMM, Array
 
 KAPPA = 1e3
@@ -137,8 +137,7 @@ class JaxMoseq:
     def model(self) -> ARHMM:
         """The present sample."""
         found = {name: np.asarray(self._model["params"][name], np.float64) for name in ("Ab", "Q", "pi")}
-        lags = (found["Ab"].shape[2] - 1) // found["Ab"].shape[1]
-        return _model(coefficients_from(found["Ab"], lags), bias_from(found["Ab"]), found["Q"], found["pi"])
+        return _model(*ar_parameters(found["Ab"]), found["Q"], found["pi"])
 
 
 def _model(coefficients: Array, bias: Array, covariance: Array, matrix: Array) -> ARHMM:

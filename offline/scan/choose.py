@@ -95,27 +95,32 @@ def _standing(
 def choose_kappa(rows: Sequence[Standing]) -> tuple[Standing, str]:
     """The row to take and the reason."""
     best = min(rows, key=lambda row: row.behind)
-    if best.ratio is None:
+    nearest = min(map(_mismatch, rows))
+    if not np.isfinite(nearest):
         return best, (
             f"kappa {best.candidate.kappa:g}: best held-out log-likelihood ({best.held_out:.3f} nats a frame); there "
-            "are no changepoints to compare durations with (--changepoints), so it decides alone"
+            "are no durations of changepoints' blocks and of bouts to compare (--changepoints), so it decides alone"
         )
-    nearest = min(map(_mismatch, rows))
     matching = [row for row in rows if _mismatch(row) <= nearest + ALIKE]
     taken = min(matching, key=lambda row: row.behind)
     text = (
         f"kappa {taken.candidate.kappa:g}: its bouts, as changepoints would see them, last {taken.ratio:.2f} times as "
-        f"long as the blocks between these; of {len(matching)} that match as well it explains held-out sessions best "
-        f"({taken.held_out:.3f} nats a frame)"
+        "long as the blocks between these"
     )
-    if best is not taken and best.ratio is not None:
-        text += (
-            f"; kappa {best.candidate.kappa:g} explains {taken.behind:.3f} nats a frame more, by changing syllable "
-            f"within movements: its bouts last {best.ratio:.2f} times as long as the blocks"
-        )
+    if len(matching) > 1:
+        text += f"; of {len(matching)} that match alike it explains held-out sessions best"
+    text += f" ({taken.held_out:.3f} nats a frame)"
+    if best is not taken:
+        text += f"; kappa {best.candidate.kappa:g} explains {taken.behind:.3f} nats a frame more, but {_lasting(best)}"
     if _mismatch(taken) > FAR_OFF:
         text += "; no kappa tried comes close: try larger or smaller ones (--scan-kappa)"
     return taken, text
+
+
+def _lasting(row: Standing) -> str:
+    if row.ratio is None:
+        return "has no two changes of syllable to measure a bout between"
+    return f"its bouts last {row.ratio:.2f} times as long as the blocks"
 
 
 def choose_simplest(
@@ -131,4 +136,4 @@ def choose_simplest(
 
 
 def _mismatch(row: Standing) -> float:
-    return abs(float(np.log(row.ratio))) if row.ratio else float("inf")
+    return float("inf") if row.ratio is None else abs(float(np.log(row.ratio)))

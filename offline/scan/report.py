@@ -72,11 +72,9 @@ def in_words(result: ScanResult) -> list[str]:
 def _line(stage: Stage, row: Standing) -> str:
     mark = "*" if row.candidate == stage.chosen else ("=" if row.as_good else " ")
     blocks = "" if row.ratio is None else f"x {row.ratio:.2f}"
+    bouts = f"{row.median_ms:.0f} ms" if np.isfinite(row.median_ms) else "none"
     value = _shown(row.candidate, stage.name)
-    return (
-        f"{mark} {value:>10}  {row.held_out:9.3f}  {row.behind:9.3f}  {row.median_ms:6.0f} ms  {blocks:>9}  "
-        f"{row.syllables:9.1f}"
-    )
+    return f"{mark} {value:>10}  {row.held_out:9.3f}  {row.behind:9.3f}  {bouts:>9}  {blocks:>9}  {row.syllables:9.1f}"
 
 
 def _value(candidate: Candidate, setting: str) -> float | int | str:
@@ -149,13 +147,15 @@ def _draw_stage(upper: Any, lower: Any, stage: Stage, trials: list[Trial], block
         axes.set_xticks(places, names, fontsize=8)
         axes.set_xlabel(stage.name)
     upper.set_ylabel("held-out nats a frame")
-    top_ms = max(row.median_ms for row in rows)
+    top_ms = max((row.median_ms for row in rows if np.isfinite(row.median_ms)), default=np.nan)
     lower.plot(places, [row.median_ms for row in rows], "o-", color=COLOURS[2], ms=4, lw=1, label="bouts")
     if blocks_s is not None and len(blocks_s):
         median_ms = 1000 * float(np.median(blocks_s))
+        resolved_ms = [np.nan if row.ratio is None else row.ratio * median_ms for row in rows]
+        lower.plot(places, resolved_ms, "s--", color=COLOURS[1], ms=4, lw=1, label="as changepoints would see them")
         lower.axhline(median_ms, color="0.4", lw=1, ls=":", label=f"changepoints' blocks, {median_ms:.0f} ms")
         lower.legend(frameon=False, fontsize=8)
-        top_ms = max(top_ms, median_ms)
+        top_ms = float(np.nanmax([top_ms, median_ms, *resolved_ms]))
     lower.set_ylabel("median duration (ms)")
     lower.set_ylim(0, 1.25 * top_ms if np.isfinite(top_ms) else None)
 
@@ -166,7 +166,7 @@ def _draw_durations(axes: Any, result: ScanResult, blocks_s: Array | None, frame
     if blocks_s is not None:
         shown["blocks"] = blocks_s * 1000
     for colour, (name, values) in zip((COLOURS[2], "0.4"), shown.items(), strict=False):
-        if len(values):
+        if ((values >= bins[0]) & (values <= bins[-1])).any():
             axes.stairs(*np.histogram(values, bins, density=True), color=colour, lw=1.4, label=name)
     axes.set(xlabel="duration (ms)", xlim=(0, LONGEST_SHOWN_MS), yticks=[])
     axes.legend(frameon=False, fontsize=8)

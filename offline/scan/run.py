@@ -76,10 +76,15 @@ class Scale:
 
     @property
     def resolution_frames(self) -> int:
-        """How near to each other changepoints can be: the first percentile of their blocks, or one frame."""
+        """How near to each other changepoints can be: the first percentile of their blocks, or one frame.
+
+        Where blocks are few or alike that says nothing of the detector, and all bouts would seem to last as they do:
+        half of their median is the most.
+        """
         if self.blocks_s is None or not len(self.blocks_s):
             return 1
-        return max(1, round(float(np.percentile(self.blocks_s, 1)) * 1000 / self.frame_ms))
+        nearest_s = min(float(np.percentile(self.blocks_s, 1)), float(np.median(self.blocks_s)) / 2)
+        return max(1, round(nearest_s * 1000 / self.frame_ms))
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,6 @@ from offline.bench import train_command
 from offline.bench.learners import Size, _model
 from offline.bench.race import Course, Measured, race
 from offline.bench.train_command import compared
-from offline.moseq_arhmm import bias_from, coefficients_from
 from online.emission import log_likelihoods
 from online.simulation.arhmm import random_arhmm, sample
 
@@ -63,9 +62,3 @@ def test_the_command_names_what_is_absent() -> None:
     result = CliRunner().invoke(train_command.command, [*small, "--only", "Etholoop", "--json"], catch_exceptions=False)
     assert result.exit_code == 0, result.output
     assert [row["engine"] for row in json.loads(result.stdout)["engines"]] == ["Etholoop"]
-
-
-def test_regression_weights_of_the_sampler_are_oldest_first() -> None:
-    weights = np.arange(2 * 2 * 5, dtype=float).reshape(2, 2, 5)
-    np.testing.assert_array_equal(coefficients_from(weights, 2)[:, 0], weights[:, :, :2])
-    np.testing.assert_array_equal(bias_from(weights), weights[:, :, 4])

@@ -10,11 +10,13 @@ from click.testing import CliRunner
 
 from offline.changepoints import (
     ChangepointSettings,
+    SessionChanges,
     block_durations_s,
     change_trace,
     changepoints,
     project,
     read_changepoints,
+    write_changepoints,
 )
 from offline.changepoints_command import command
 from offline.results import open_results, read_crops, read_held_crops
@@ -100,6 +102,16 @@ def test_command_writes_the_published_layout(tmp_path: Path) -> None:
     assert picture.read_bytes().startswith(b"\x89PNG")
     with pytest.raises(FileFormatError, match="not a file of changepoints"):
         read_changepoints(picture)
+
+
+@pytest.mark.parametrize(
+    ("times", "rate", "complaint"),
+    [([0.5, np.nan], 30.0, "rising order"), ([0.5, 0.2], 30.0, "rising order"), ([0.5, 0.9], 0.0, "rate is 0 Hz")],
+)
+def test_times_that_cannot_be_are_refused(tmp_path: Path, times: list[float], rate: float, complaint: str) -> None:
+    write_changepoints(tmp_path / "cp.h5", [SessionChanges("a", np.array(times), np.zeros(90))], rate)
+    with pytest.raises(FileFormatError, match=complaint):
+        read_changepoints(tmp_path / "cp.h5")
 
 
 def test_a_gap_in_the_recording_is_no_block() -> None:

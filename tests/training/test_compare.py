@@ -20,6 +20,7 @@ from offline.arhmm.transitions import StickyHDP
 from offline.compare_command import Comparison, compare
 from offline.comparison.cross_likelihood import cross_likelihood, single_process, threshold
 from offline.comparison.families import FAMILIES, FamilyData, fit_family
+from offline.learning_options import averaged_sweeps
 from offline.workers import Here
 from online.emission import whiten
 from online.errors import ConfigError
@@ -111,6 +112,26 @@ def test_cross_likelihood_by_hand(modular: FamilyData) -> None:
 def test_the_level_is_beyond_every_control() -> None:
     assert threshold([np.array([1.0, 2.0]), np.array([3.0]), np.empty(0)]) > 3
     assert threshold([np.array([0.5])]) == 0.5
+
+
+def test_scores_of_crops_are_compared_under_the_prior_that_training_takes(tmp_path: Path) -> None:
+    path = tmp_path / "scores.h5"
+    with h5py.File(path, "w") as file:
+        for seed in range(3):
+            file[f"scores/s{seed}"] = sample(MODEL, 300, seed)[1].astype(np.float32)
+            file[f"metadata/s{seed}/DepthResolution"] = [512, 424]
+    quick = ["--max-syllables", "12", "--sweeps", "8", "--pcs", "3", "--lags", "1", "--controls", "0", "--json"]
+
+    def families(*more: str) -> object:
+        result = CliRunner().invoke(compare_command.command, [str(path), *quick, *more], catch_exceptions=False)
+        return json.loads(result.stdout)["families"]
+
+    assert families() == families("--prior", "fixed")
+    assert families() != families("--prior", "learned")
+
+
+def test_sweeps_in_which_kappa_rises_are_not_averaged() -> None:
+    assert [averaged_sweeps(n) for n in (1, 2, 9, 60, 200)] == [1, 1, 4, 30, 40]
 
 
 def test_the_command(tmp_path: Path) -> None:

@@ -15,14 +15,15 @@ from click.testing import CliRunner
 
 from offline.apply_command import label_scores
 from offline.arhmm.fit import log_likelihood_per_frame
+from offline.arhmm.regression import ar_parameters, regression_weights
 from offline.dataset import open_dataset
 from offline.dataset_files import Selection
 from offline.interchange_commands import export_command, merge_command
 from offline.jax_moseq import import_jax_model
 from offline.model_commands import import_command
-from offline.model_export import ar_mat_of, frame_numbers_of, moseq_labels, whitening_parameters_of
+from offline.model_export import frame_numbers_of, moseq_labels, whitening_parameters_of
 from offline.model_merge import merge, ready
-from offline.moseq_arhmm import bias_from, coefficients_from, whitening_of
+from offline.moseq_arhmm import whitening_of
 from offline.moseq_model import read_moseq_model
 from offline.scores import ScoredSession, session_key, session_sha256
 from online.emission import log_likelihoods, whiten
@@ -33,6 +34,7 @@ from online.simulation.arhmm import random_arhmm, sample
 
 K, D, LAGS = 5, 3, 2
 MODEL = random_arhmm(4, K, D, LAGS, separation=2.5)
+AR_MAT = regression_weights(MODEL.ar_coefficients, MODEL.ar_bias)
 RNG = np.random.default_rng(0)
 MIX = np.tril(RNG.normal(size=(D, D))) * 20 + 60 * np.eye(D)
 
@@ -82,13 +84,20 @@ def test_lags_go_oldest_first_and_the_affine_term_last() -> None:
     x = RNG.normal(size=(3, D))
     for k in range(K):
         expected = MODEL.ar_coefficients[k, 0] @ x[0] + MODEL.ar_coefficients[k, 1] @ x[1] + MODEL.ar_bias[k]
-        np.testing.assert_allclose(moseq_mean(ar_mat_of(MODEL)[k], x, 2), expected)
-    swapped = replace(MODEL, ar_coefficients=MODEL.ar_coefficients[:, ::-1])
-    assert not np.allclose(moseq_mean(ar_mat_of(swapped)[0], x, 2), moseq_mean(ar_mat_of(MODEL)[0], x, 2))
-    bias_first = np.roll(ar_mat_of(MODEL), 1, axis=2)
-    assert not np.allclose(bias_from(bias_first), MODEL.ar_bias)
-    np.testing.assert_array_equal(coefficients_from(ar_mat_of(MODEL), LAGS), MODEL.ar_coefficients)
-    np.testing.assert_array_equal(bias_from(ar_mat_of(MODEL)), MODEL.ar_bias)
+        np.testing.assert_allclose(moseq_mean(AR_MAT[k], x, 2), expected)
+    swapped = regression_weights(MODEL.ar_coefficients[:, ::-1], MODEL.ar_bias)
+    assert not np.allclose(moseq_mean(swapped[0], x, 2), moseq_mean(AR_MAT[0], x, 2))
+    coefficients, bias = ar_parameters(AR_MAT)
+    np.testing.assert_array_equal(coefficients, MODEL.ar_coefficients)
+    np.testing.assert_array_equal(bias, MODEL.ar_bias)
+    assert not np.allclose(ar_parameters(np.roll(AR_MAT, 1, axis=2))[1], MODEL.ar_bias)
+
+
+def test_without_lags_the_regression_weights_are_the_bias() -> None:
+    coefficients, bias = ar_parameters(AR_MAT[:, :, -1:])
+    assert coefficients.shape == (K, 0, D, D)
+    np.testing.assert_array_equal(bias, MODEL.ar_bias)
+    np.testing.assert_array_equal(regression_weights(coefficients, bias), AR_MAT[:, :, -1:])
 
 
 def test_whitening_is_by_the_lower_factor(sessions: list[ScoredSession]) -> None:
@@ -122,7 +131,7 @@ def test_export_and_import_come_round(files: Path, bundle: ModelBundle, sessions
     assert raw["metadata"]["groups"] == {"a": "default", "b": "default"}
     assert raw["pc_score_path"] == str((files / "again.h5").resolve())
     again = read_moseq_model(files / "out.p")
-    np.testing.assert_allclose(coefficients_from(again.ar_mat, LAGS), MODEL.ar_coefficients)
+    np.testing.assert_allclose(ar_parameters(again.ar_mat)[0], MODEL.ar_coefficients)
     np.testing.assert_allclose(again.transition_matrices[""], MODEL.transition_matrix)
     assert again.whitening is not None
     np.testing.assert_allclose(again.whitening.cholesky, bundle.whitening.cholesky)
@@ -152,7 +161,7 @@ def write_checkpoint(path: Path, ab: Array, scale: float = 1.0) -> None:
 
 
 def test_a_keypoint_moseq_checkpoint_becomes_a_bundle(tmp_path: Path) -> None:
-    write_checkpoint(tmp_path / "checkpoint.h5", ar_mat_of(MODEL))
+    write_checkpoint(tmp_path / "checkpoint.h5", AR_MAT)
     arguments = ["--checkpoint", str(tmp_path / "checkpoint.h5"), "--out", str(tmp_path / "k.model.h5")]
     assert CliRunner().invoke(import_command, arguments, catch_exceptions=False).exit_code == 0
     found = load_bundle(tmp_path / "k.model.h5")
@@ -168,7 +177,7 @@ def test_a_keypoint_moseq_checkpoint_becomes_a_bundle(tmp_path: Path) -> None:
 
 
 def test_latent_trajectories_are_not_whitened_again(tmp_path: Path) -> None:
-    np.savez(tmp_path / "p.npz", Ab=ar_mat_of(MODEL), Q=MODEL.ar_covariance, pi=MODEL.transition_matrix)
+    np.savez(tmp_path / "p.npz", Ab=AR_MAT, Q=MODEL.ar_covariance, pi=MODEL.transition_matrix)
     found = import_jax_model(tmp_path / "p.npz", 30.0)
     x = sample(MODEL, 50, 0)[1]
     np.testing.assert_array_equal(whiten(found.whitening, x), x)
@@ -178,7 +187,7 @@ def test_latent_trajectories_are_not_whitened_again(tmp_path: Path) -> None:
 @pytest.mark.skipif(find_spec("jax_moseq") is None, reason="jax-moseq is not installed (extra: peers)")
 def test_jax_moseq_computes_the_same_likelihoods(tmp_path: Path) -> None:
     parameters, scores, out = (tmp_path / name for name in ("p.npz", "x.npy", "out.npy"))
-    np.savez(parameters, Ab=ar_mat_of(MODEL), Q=MODEL.ar_covariance, pi=MODEL.transition_matrix)
+    np.savez(parameters, Ab=AR_MAT, Q=MODEL.ar_covariance, pi=MODEL.transition_matrix)
     x = sample(MODEL, 50, 0)[1].astype(np.float32)
     np.save(scores, x)
     script = Path(__file__).with_name("jax_moseq_likelihoods.py")
@@ -188,7 +197,7 @@ def test_jax_moseq_computes_the_same_likelihoods(tmp_path: Path) -> None:
 
 
 def test_parameters_that_do_not_fit_are_refused(tmp_path: Path) -> None:
-    np.savez(tmp_path / "p.npz", Ab=ar_mat_of(MODEL)[:, :, :-1], Q=MODEL.ar_covariance, pi=MODEL.transition_matrix)
+    np.savez(tmp_path / "p.npz", Ab=AR_MAT[:, :, :-1], Q=MODEL.ar_covariance, pi=MODEL.transition_matrix)
     with pytest.raises(FileFormatError, match="do not fit together"):
         import_jax_model(tmp_path / "p.npz", 30.0)
     np.savez(tmp_path / "q.npz", Q=MODEL.ar_covariance)

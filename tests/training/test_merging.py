@@ -1,6 +1,7 @@
 """Merge moves: their gain beside plain sums, and that a divided syllable becomes one again."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ from scipy import stats
 from scipy.special import gammaln
 
 from offline.arhmm import merging
+from offline.arhmm.checkpoint import TracePoint
 from offline.arhmm.data import Sessions, assemble, fit_whitening
 from offline.arhmm.fit import Schedule, fit
 from offline.arhmm.gibbs import Chain, Settings, collect, start, sweep, workers
@@ -127,12 +129,45 @@ def test_a_mixture_is_left_as_it_is() -> None:
     assert merge_duplicates(chain, sessions, replace(settings, mixture=True)) == []
 
 
-def test_a_chain_that_starts_divided_ends_with_fewer_syllables_than_without_merges() -> None:
+SETTINGS = Settings(StickyHDP(kappa=50.0), max_syllables=12, learn_prior=False)
+
+
+@pytest.mark.parametrize(("sweeps", "average"), [(40, 10), (50, 25)])
+def test_a_chain_that_starts_divided_ends_with_fewer_syllables_than_without_merges(sweeps: int, average: int) -> None:
+    """Also where no tenth sweep lies between the end of annealing and the averaged ones."""
     sessions, _ = simulated()
-    settings = Settings(StickyHDP(kappa=50.0), max_syllables=12, learn_prior=False)
     counts = {}
     for merge in (True, False):
-        found = fit(sessions, None, replace(settings, merge=merge), Schedule(40, 10, 1))
+        found = fit(sessions, None, replace(SETTINGS, merge=merge), Schedule(sweeps, average, 1))
         counts[merge] = int((found.usage > 0.01).sum())
     assert counts[True] == 4
     assert counts[False] > 4
+
+
+class StoppedError(Exception):
+    """Stands for a crash."""
+
+
+@pytest.mark.parametrize("student_t", [False, True])
+def test_a_run_that_stops_beside_a_merge_continues_bit_for_bit(tmp_path: Path, student_t: bool) -> None:
+    sessions, _ = simulated(3, 300)
+    sessions = replace(sessions, groups=(0, 1, 0))
+    settings = replace(SETTINGS, student_t=student_t, learn_prior=True)
+    merge_at = 12
+    whole = fit(sessions, None, settings, Schedule(24, 12, 1))
+    unmerged = fit(sessions, None, replace(settings, merge=False), Schedule(24, 12, 1))
+    assert whole.trace[:merge_at] == unmerged.trace[:merge_at]
+    assert whole.trace[merge_at] != unmerged.trace[merge_at]
+    for stop_after in (merge_at - 1, merge_at, merge_at + 1):
+        kept = Schedule(24, 12, 2, checkpoint=tmp_path / f"{stop_after}.h5", checkpoint_every=1, resume=True)
+
+        def stop(point: TracePoint, at: int = stop_after + 1) -> None:
+            if point.sweep == at:
+                raise StoppedError
+
+        with pytest.raises(StoppedError):
+            fit(sessions, None, settings, kept, stop)
+        continued = fit(sessions, None, settings, kept)
+        assert continued.trace == whole.trace
+        np.testing.assert_array_equal(continued.model.ar_coefficients, whole.model.ar_coefficients)
+        np.testing.assert_array_equal(continued.by_group[1].transition_matrix, whole.by_group[1].transition_matrix)

@@ -61,6 +61,18 @@ def test_bouts_that_last_as_the_blocks_decide_kappa_and_the_price_is_told() -> N
     assert "kappa 10 explains 0.400 nats a frame more" in reason
     assert "last 0.10 times as long" in reason
     assert "--scan-kappa" not in reason
+    assert "match alike" not in reason
+
+
+def test_a_kappa_whose_bouts_cannot_be_measured_is_not_taken_for_its_likelihood() -> None:
+    trials = [trial(10, [-5.0, -5.1], length=28), trial(1e8, [-4.9, -4.9])]
+    trials[1] = replace(trials[1], resolved_frames=np.empty(0, np.int64), durations_frames=np.empty(0, np.int64))
+    taken, reason = choose_kappa(standings(trials, 1000 / 30, blocks(30)))
+    assert taken.candidate.kappa == 10
+    assert "kappa 1e+08 explains 0.150 nats a frame more, but has no two changes" in reason
+    alone, reason = choose_kappa(standings(trials[1:], 1000 / 30, blocks(30)))
+    assert alone.candidate.kappa == 1e8
+    assert "decides alone" in reason
 
 
 def test_of_kappas_that_match_the_blocks_alike_the_likelier_is_taken() -> None:
@@ -69,7 +81,9 @@ def test_of_kappas_that_match_the_blocks_alike_the_likelier_is_taken() -> None:
         trial(1e4, [-5.2, -5.3], length=15),
         trial(1e5, [-5.4, -5.5], length=16),
     ]
-    assert choose_kappa(standings(trials, 1000 / 30, blocks(16)))[0].candidate.kappa == 1e4
+    taken, reason = choose_kappa(standings(trials, 1000 / 30, blocks(16)))
+    assert taken.candidate.kappa == 1e4
+    assert "of 2 that match alike it explains" in reason
     taken, reason = choose_kappa(standings(trials, 1000 / 30, None))
     assert taken.candidate.kappa == 1e3
     assert "decides alone" in reason
@@ -93,6 +107,13 @@ def test_changes_nearer_than_the_resolution_are_one() -> None:
 def test_the_resolution_is_that_of_the_shortest_blocks() -> None:
     assert Scale(1000 / 30, np.array([4.0] * 5 + [20.0] * 95) / 30).resolution_frames == 4
     assert Scale(1000 / 30, None).resolution_frames == 1
+    assert Scale(1000 / 30, np.full(50, 0.001)).resolution_frames == 1
+
+
+def test_short_bouts_do_not_pass_for_blocks_that_are_all_alike() -> None:
+    resolution = Scale(1000 / 30, blocks(10)).resolution_frames
+    labels = np.repeat(np.arange(200) % 2, 2).astype(np.int16)
+    assert np.median(resolved_durations_frames([labels], resolution)) < 0.7 * 10
 
 
 def test_differences_are_judged_within_sessions() -> None:
@@ -223,6 +244,20 @@ def test_scan_from_the_command_line(tmp_path: Path, scores: Path) -> None:
 def test_without_changepoints_the_scan_says_what_decided(scores: Path) -> None:
     scan: dict[str, object] = train(scores, "--scan-kappa", "10,100")["scan"]  # type: ignore[assignment]
     assert "decides alone" in scan["stages"][0]["reason"]  # type: ignore[index]
+
+
+@pytest.mark.parametrize(("uuids", "complaint"), [("x", "no changepoints of the"), ("sssss", "no two changepoints")])
+def test_changepoints_that_say_nothing_of_these_sessions_are_refused(scores: Path, uuids: str, complaint: str) -> None:
+    alone = [SessionChanges(f"{name}{i}", np.array([2.0]), np.zeros(300)) for i, name in enumerate(uuids)]
+    write_changepoints(scores.with_name("cp.h5"), alone, 30.0)
+    with pytest.raises(ConfigError, match=complaint):
+        train(scores, "--changepoints", str(scores.with_name("cp.h5")))
+
+
+def test_changepoints_without_a_scan_are_not_passed_over(scores: Path) -> None:
+    arguments = [str(scores), "--out", str(scores.with_name("m.model.h5")), "--changepoints", str(scores), "--pcs", "4"]
+    with pytest.raises(ConfigError, match="--scan as well"):
+        CliRunner().invoke(train_command.command, arguments, catch_exceptions=False)
 
 
 def test_a_scan_needs_held_out_sessions(scores: Path) -> None:
