@@ -27,8 +27,8 @@ GROUP_HELP = {
 UNUSABLE_FILE = 3
 HELP = """Closed-loop stimulation on behavioural syllables.
 
-Start with: etholoop demo. At the rig: cameras, arena, model import, protocol check, run. To learn a model: extract,
-pca, train. Every command has --help with an example.
+Start with: etholoop demo. At the rig: cameras, arena, model import, protocol check, then rig (by keys) or run. To
+learn a model: extract, pca, train. Every command has --help with an example.
 """
 
 

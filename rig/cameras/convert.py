@@ -46,7 +46,7 @@ def convert(recording: Path, out: Path, clock: Clock, progress: Progress | None 
     return num_frames
 
 
-@click.command()
+@click.command(epilog="Example: etholoop convert recordings/session_1 session_1.db3")
 @click.argument("recording", type=click.Path(exists=True, path_type=Path))
 @click.argument("out", type=click.Path(path_type=Path, allow_dash=True))
 @click.option("--json", "as_json", is_flag=True, help="Print the result for programs.")
@@ -54,9 +54,6 @@ def command(recording: Path, out: Path, as_json: bool) -> None:
     """Write a MoSeq recording as a RealSense .db3 file.
 
     With a .db3 or .bag file as RECORDING and - as OUT, its frames are written to standard output, for programs.
-
-    \b
-    Example: etholoop convert recordings/session_1 session_1.db3
     """
     if str(out) == "-":
         pour(recording, sys.stdout.buffer, SystemClock())

@@ -46,14 +46,10 @@ def text(camera: ConnectedCamera) -> str:
     return "\n".join(lines)
 
 
-@click.command()
+@click.command(epilog="Example: etholoop cameras")
 @click.option("--json", "as_json", is_flag=True, help="Print a list for programs.")
 def command(as_json: bool) -> None:
-    """List the depth cameras that are connected.
-
-    \b
-    Example: etholoop cameras
-    """
+    """List the depth cameras that are connected."""
     sdk = load_sdk()
     cameras = [describe(sdk, device) for device in connected_devices(sdk)]
     if as_json:

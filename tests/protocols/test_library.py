@@ -264,3 +264,8 @@ def test_early_triggers_within_the_onset_or_not_at_all(bench: Bench, bouts: Bout
 def test_no_example_is_without_a_test() -> None:
     tested = Path(__file__).read_text()
     assert all(f'dry_run("{path.stem}"' in tested for path in LIBRARY.glob("*.toml"))
+
+
+def test_an_examples_first_line_alone_says_what_it_is() -> None:
+    first = {path.stem: path.read_text().splitlines()[0] for path in LIBRARY.glob("*.toml")}
+    assert {name for name, line in first.items() if not line.endswith(".")} == set()
