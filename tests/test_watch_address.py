@@ -329,3 +329,13 @@ def test_who_names_no_address_opens_none(private: Path) -> None:
     with watched(Launch.load(private), said.append):
         assert modules_of(os.getpid()) == {}
     assert said == []
+
+
+def test_a_list_that_cannot_be_read_is_not_written_anew(keys: Path) -> None:
+    path = keys / "allowed.toml"
+    path.write_text(path.read_text() + "bob = \n")
+    damaged = path.read_text()
+    with pytest.raises(ConfigError, match="cannot be read"):
+        CliRunner().invoke(command, [str(keys), "carl"], catch_exceptions=False)
+    assert path.read_text() == damaged
+    assert not (keys / "carl.watch").exists()
