@@ -278,6 +278,8 @@ def test_a_real_session_is_watched_from_elsewhere(tmp_path: Path, private: Path,
     files.rig.write_text(files.rig.read_text() + f'[watch]\naddress = "{address}"\nkeys = "keys"\n')
     process = start(files)
     wait_until_running(process)
+    assert process.stderr is not None
+    assert any(f"etholoop watch {address}" in line for line in process.stderr)
     terminal = Terminal("rig.main", "watch", address, "--key", str(keys / "anna.watch"))
     terminal.until(lambda: b"view only" in terminal.drawn and b"either" in terminal.drawn)
     terminal.type("!apx")
@@ -288,7 +290,6 @@ def test_a_real_session_is_watched_from_elsewhere(tmp_path: Path, private: Path,
     process.terminate()
     code, out, err = finish(process)
     assert code == 0, err
-    assert f"etholoop watch {address}" in err
     folder = Path(json.loads(out)["folder"])
     with (folder / "watch.log").open() as log:
         assert log.read() == ""
