@@ -11,6 +11,9 @@ from online import errors
 from online.errors import EtholoopError, SessionFailed
 from online.messages import Health
 
+PARENT = "ETHOLOOP_PARENT"
+"""Environment variable in which a process that is being started is told who starts it."""
+
 
 @dataclass(slots=True)
 class Child:
@@ -88,5 +91,10 @@ def spawn(module: str, arguments: list[str], output: IO[bytes]) -> subprocess.Po
         stdin=subprocess.DEVNULL,
         stdout=output,
         stderr=subprocess.STDOUT,
-        env={**os.environ, "PYTHONUNBUFFERED": "1"},
+        env={**os.environ, "PYTHONUNBUFFERED": "1", PARENT: str(os.getpid())},
     )
+
+
+def parent_id() -> int:
+    """Process id of who started this one: as it said itself, for it may be gone before our program has been loaded."""
+    return int(os.environ.get(PARENT, os.getppid()))

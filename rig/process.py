@@ -19,6 +19,7 @@ import zmq
 from online.errors import EtholoopError, SessionFailed
 from online.messages import Event, EventKind, Health, Lifecycle, Reply
 from rig.bus import Publisher, Subscriber
+from rig.children import parent_id
 from rig.clock import Clock, SystemClock
 from rig.control import ControlServer
 from rig.private_directory import holding
@@ -46,7 +47,7 @@ class ProcessLink:
     def __init__(self, name: str, run_dir: Path, clock: Clock | None = None) -> None:
         self.name = name
         self.clock = clock or SystemClock()
-        self.parent = os.getppid()
+        self.parent = parent_id()
         self.state: State = "preparing"
         self.context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         self._lifecycle = self.context.socket(zmq.PUSH)

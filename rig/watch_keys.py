@@ -72,11 +72,23 @@ def watch_key(path: Path) -> WatchKey:
     return WatchKey(**read_keys(path, ("rig", "public", "secret")))
 
 
+def listed(folder: Path) -> dict[str, str]:
+    """Public keys by name; none where there is no list yet. Raises ConfigError where it cannot be read: whoever writes
+    it anew would take the keys of all others back."""
+    path = folder / ALLOWED
+    try:
+        return {name: str(key) for name, key in tomllib.loads(path.read_text()).items()}
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"{path}: cannot be read: {error}; mend it, or remove it and make all keys anew") from error
+
+
 def allowed(folder: Path) -> dict[str, str]:
     """Public keys by name; nobody where the list cannot be read."""
     try:
-        return {name: str(key) for name, key in tomllib.loads((folder / ALLOWED).read_text()).items()}
-    except (OSError, ValueError):
+        return listed(folder)
+    except ConfigError:
         return {}
 
 
@@ -90,17 +102,18 @@ def add(folder: Path, name: str) -> Path:
     """Make the key of a watcher, and allow it."""
     if not NAME.fullmatch(name):
         raise ConfigError(f"{name!r}: a name has letters, digits, - and _, at most 41")
-    if name in allowed(folder):
+    names = listed(folder)
+    if name in names:
         raise ConfigError(f"{name} has a key already: revoke it first (--revoke), then make another")
     path, (public, secret) = folder / f"{name}{SUFFIX}", new_pair()
     write_secret(path, {"rig": rig_keys(folder)[0], "public": public, "secret": secret})
-    allow(folder, allowed(folder) | {name: public})
+    allow(folder, names | {name: public})
     return path
 
 
 def revoke(folder: Path, name: str) -> None:
     """Allow a key no more; who is looking now is not cut off before the session ends."""
-    names = allowed(folder)
+    names = listed(folder)
     if name not in names:
         raise ConfigError(f"{folder / ALLOWED}: no {name} in it")
     allow(folder, {other: key for other, key in names.items() if other != name})

@@ -13,6 +13,7 @@ from zmq.auth.thread import ThreadAuthenticator
 
 from online.errors import ConfigError, EtholoopError
 from rig.bus import Received, Subscriber
+from rig.children import parent_id
 from rig.clock import Clock, SystemClock
 from rig.configuration import WatchConfig
 from rig.launch import Launch
@@ -164,7 +165,7 @@ class WatchRelay:
 
 def main() -> int:
     """Entry point: `python -m rig.watch_process RUN_DIR`; ends with the session."""
-    run_dir, parent = Path(sys.argv[1]), os.getppid()
+    run_dir, parent = Path(sys.argv[1]), parent_id()
     os.nice(NICENESS)
     config = Launch.load(run_dir).rig.watch
     if config is None:

@@ -307,6 +307,8 @@ def test_a_real_session_is_watched_from_elsewhere(tmp_path: Path, private: Path,
     files.rig.write_text(files.rig.read_text() + f'[watch]\naddress = "{address}"\nkeys = "keys"\n')
     process = start(files)
     wait_until_running(process)
+    assert process.stderr is not None
+    assert any(f"etholoop watch {address}" in line for line in process.stderr)
     terminal = Terminal("rig.main", "watch", address, "--key", str(keys / "anna.watch"))
     terminal.until(lambda: b"view only" in terminal.drawn and b"either" in terminal.drawn)
     terminal.type("!apx")
@@ -317,7 +319,6 @@ def test_a_real_session_is_watched_from_elsewhere(tmp_path: Path, private: Path,
     process.terminate()
     code, out, err = finish(process)
     assert code == 0, err
-    assert f"etholoop watch {address}" in err
     folder = Path(json.loads(out)["folder"])
     with (folder / "watch.log").open() as log:
         assert log.read() == ""
@@ -358,3 +359,13 @@ def test_who_names_no_address_opens_none(private: Path) -> None:
     with watched(Launch.load(private), said.append):
         assert modules_of(os.getpid()) == {}
     assert said == []
+
+
+def test_a_list_that_cannot_be_read_is_not_written_anew(keys: Path) -> None:
+    path = keys / "allowed.toml"
+    path.write_text(path.read_text() + "bob = \n")
+    damaged = path.read_text()
+    with pytest.raises(ConfigError, match="cannot be read"):
+        CliRunner().invoke(command, [str(keys), "carl"], catch_exceptions=False)
+    assert path.read_text() == damaged
+    assert not (keys / "carl.watch").exists()
