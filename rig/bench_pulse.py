@@ -16,6 +16,7 @@ from rig.session_checks import board_limits
 from rig.ttl.configuration import build_board, prepare_board
 from rig.ttl.heartbeat import Heartbeat
 from rig.ttl.protocol import PulseGenerator, PulseTrain
+from rig.ttl.simulated_board import end_board_process
 
 EXPIRES_IN_US = 100_000
 RECORD = "manual_pulses.jsonl"
@@ -61,8 +62,7 @@ def bench_pulse(
             board.close()
     finally:
         if simulated is not None:
-            simulated.terminate()
-            simulated.wait()
+            end_board_process(simulated)
     _record(folder / RECORD, output, config.port, receipt)
     if receipt.outcome != "executed":
         raise BoardRefused(f"the test pulse was {receipt.outcome}: {receipt.reason}")

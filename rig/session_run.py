@@ -40,6 +40,7 @@ from rig.session_checks import Checked, SessionRequest, check_request
 from rig.summary import summarise
 from rig.supervisor import Ending, Supervisor
 from rig.ttl.configuration import SIMULATED, prepare_board
+from rig.ttl.simulated_board import end_board_process
 from rig.watched import watched
 
 Report = Callable[[str], None]
@@ -195,8 +196,7 @@ def board_of(rig: RigConfig, run_dir: Path) -> Iterator[RigConfig]:
         yield rig.model_copy(update={"board": board})
     finally:
         if simulated is not None:
-            simulated.terminate()
-            simulated.wait()
+            end_board_process(simulated)
 
 
 def prepare(supervisor: Supervisor, request: SessionRequest, checked: Checked) -> Path:

@@ -1,11 +1,15 @@
 """A simulated board whose process is kept waiting by a busy machine: its clock goes on, and nobody suffers for it."""
 
+import os
+import signal
+from pathlib import Path
+
 import pytest
 
 from rig.ttl import wire
 from rig.ttl.limits import limit_values
 from rig.ttl.protocol import BoardLimits
-from rig.ttl.simulated_board import EmulatedBoard
+from rig.ttl.simulated_board import EmulatedBoard, end_board_process, start_simulated_board
 from rig.ttl.wire import Kind, Reason, WireFrame
 
 LIMITS = BoardLimits(max_width_us=300_000, max_duty=0.5, window_us=1_000_000, min_interval_us=10_000, max_pulses=50)
@@ -60,3 +64,10 @@ def test_silence_counts_from_the_last_heartbeat_whenever_it_is_noticed(desk: Des
 def test_without_an_excuse_late_commands_are_late(desk: Desk) -> None:
     late_us = ARMED_US + 40_000
     assert desk.ask(Kind.PULSE, late_us, 0, 0, 10, 0, 1, written_us=ARMED_US)["reason"] == Reason.EXPIRED
+
+
+def test_a_board_that_is_stopped_and_hears_nothing_ends_too(tmp_path: Path) -> None:
+    process, _ = start_simulated_board(tmp_path / "pins.csv")
+    os.kill(process.pid, signal.SIGSTOP)
+    end_board_process(process)
+    assert process.poll() is not None

@@ -24,7 +24,7 @@ from rig.ttl.configuration import SIMULATED, BoardConfig, prepare_board, read_bo
 from rig.ttl.etholoop_board import EtholoopBoard
 from rig.ttl.heartbeat import Heartbeat
 from rig.ttl.protocol import BoardLimits, PulseTrain
-from rig.ttl.simulated_board import start_board_process
+from rig.ttl.simulated_board import end_board_process, start_board_process
 from rig.ttl.wire import Kind
 
 TRAIN = PulseTrain(channel=0, width_us=100, period_us=0, count=1)
@@ -133,8 +133,7 @@ def board_and_echo(config: BoardConfig, folder: Path) -> Iterator[tuple[str, ser
             yield real.port, echo
     finally:
         for process in filter(None, (board, mirror)):
-            process.terminate()
-            process.wait()
+            end_board_process(process)
 
 
 def time_command(board: EtholoopBoard, clock: SystemClock, times: Times) -> int:

@@ -22,6 +22,7 @@ from rig.ttl.board_check import Bench, Finding, LoopbackFinding
 from rig.ttl.configuration import BoardConfig, prepare_board, read_board_table
 from rig.ttl.etholoop_board import EtholoopBoard
 from rig.ttl.protocol import BoardInfo
+from rig.ttl.simulated_board import end_board_process
 
 NUM_ROUND_TRIPS = 500
 NUM_FINDINGS = 17
@@ -143,8 +144,7 @@ def a_board(config: BoardConfig) -> Iterator[BoardConfig]:
             yield real
         finally:
             if process is not None:
-                process.terminate()
-                process.wait()
+                end_board_process(process)
 
 
 def examine(config: BoardConfig, pulses: int, silent: bool) -> Report:

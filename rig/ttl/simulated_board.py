@@ -32,7 +32,8 @@ LOG_HEADER = "host_ns,device_us,output,level\n"
 LONGEST_WAIT_US = 20_000
 LATENESS_US = 5_000  # a machine that kept this process waiting for longer may have kept the host waiting, too:
 GRACE_US = 20_000  # it is given this long to be heard before its silence counts
-READY_TIMEOUT_S = 10.0
+READY_TIMEOUT_S = 30.0
+END_TIMEOUT_S = 1.0
 FIRST_HOST_S = 300.0
 """How long it waits for its first host, which may have much to prepare."""
 
@@ -213,6 +214,16 @@ def start_board_process(module: str, log_path: Path, *options: str) -> tuple[sub
         process.wait()
         raise BoardLost(f"the simulated board did not start; try {' '.join(command)} to see why")
     return process, port
+
+
+def end_board_process(process: subprocess.Popen[bytes]) -> None:
+    """End a board's process, also one that is stopped and hears nothing."""
+    process.terminate()
+    try:
+        process.wait(END_TIMEOUT_S)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
 
 
 def start_simulated_board(log_path: Path, *options: str) -> tuple[subprocess.Popen[bytes], str]:

@@ -29,6 +29,7 @@ from rig.session_checks import (
     check_writable,
 )
 from rig.ttl.configuration import build_board, prepare_board
+from rig.ttl.simulated_board import end_board_process
 
 T = TypeVar("T")
 CheckState = Literal["waiting", "running", "good", "warning", "bad"]
@@ -254,8 +255,7 @@ def check_board(rig: RigConfig, protocol: Protocol, clock: Clock, run_dir: Path)
                 board.close()
         finally:
             if simulated is not None:
-                simulated.terminate()
-                simulated.wait()
+                end_board_process(simulated)
         return f"{info.driver} {info.identity}, firmware {info.firmware}" + (" (simulated)" if simulated else "")
 
     return judged("board", judge)
