@@ -38,7 +38,9 @@ def family_data(drawn: list[Array], num_held: int = 2, kappa: float = 20.0, swee
         assemble([str(i) for i in range(len(group))], [whiten(whitening, x) for x in group], 2)
         for group in (train, held)
     ]
-    return FamilyData(ready[0], ready[1], Settings(StickyHDP(kappa), max_syllables=8), Schedule(sweeps, averaged_sweeps(sweeps), 1))
+    return FamilyData(
+        ready[0], ready[1], Settings(StickyHDP(kappa), max_syllables=8), Schedule(sweeps, averaged_sweeps(sweeps), 1)
+    )
 
 
 @pytest.fixture(scope="module")
