@@ -20,6 +20,7 @@ Array = NDArray[np.float64]
 SMOOTHING_FRAMES = 11
 SUBSAMPLE = 20_000
 ITERATIONS = 20
+BLOCK = 2_000
 
 
 def features(sessions: Sessions) -> Array:
@@ -63,6 +64,16 @@ def _squared_distances(points: Array, centres: Array) -> Array:
     return np.maximum(distances, 0.0)
 
 
+def _nearest(points: Array, centres: Array) -> NDArray[np.int64]:
+    """Index (N,) of the centre nearest to each point, in blocks that stay in the cache; a point's own square, which
+    is the same for all centres, is left out."""
+    half = (centres**2).sum(1) / 2
+    nearest = np.empty(len(points), np.int64)
+    for first in range(0, len(points), BLOCK):
+        nearest[first : first + BLOCK] = (half - points[first : first + BLOCK] @ centres.T).argmin(1)
+    return nearest
+
+
 def k_means(points: Array, num_clusters: int, rng: np.random.Generator) -> Array:
     """Centres (C, F) after k-means++ and Lloyd iterations; C is fewer than asked when points are few."""
     if len(points) > SUBSAMPLE:
@@ -74,7 +85,7 @@ def k_means(points: Array, num_clusters: int, rng: np.random.Generator) -> Array
         centres = np.concatenate([centres, points[[min(chosen, len(points) - 1)]]])
         nearest = np.minimum(nearest, _squared_distances(points, centres[-1:])[:, 0])
     for _ in range(ITERATIONS):
-        assigned = _squared_distances(points, centres).argmin(1)
+        assigned = _nearest(points, centres)
         counts = np.bincount(assigned, minlength=len(centres))
         for dimension in range(points.shape[1]):
             sums = np.bincount(assigned, weights=points[:, dimension], minlength=len(centres))
@@ -89,9 +100,7 @@ def initial_labels(sessions: Sessions, num_syllables: int, rng: np.random.Genera
         return labels
     points = features(sessions)
     centres = k_means(points[sessions.has_evidence], num_syllables, rng)
-    nearest = np.concatenate(
-        [_squared_distances(part, centres).argmin(1) for part in np.array_split(points, 1 + len(points) // 50_000)]
-    ).astype(np.int16)
+    nearest = _nearest(points, centres).astype(np.int16)
     for index in range(len(sessions.names)):
         rows = sessions.rows(index)
         seen = sessions.has_evidence[rows]
