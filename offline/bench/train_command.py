@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import click
+from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
 
@@ -48,7 +49,7 @@ def command(options: BenchTrainOptions) -> None:
     """Time our sampler and the peers that are installed on the same simulated sessions.
 
     Each engine runs in a process of its own; they take turns, so that whatever else the machine does falls on all.
-    CPU is the processor time of a step, all threads together. Memory is what the process held at most, less what
+    The processor time of a step is told by --json. Memory is what the process held at most, less what
     Python and the data took before. "Until as good" is the time in which ours reaches the best held-out likelihood that
     the peer reached in its time, and the peer comes within 0.01 nats of it, compilation included for both.
     """
@@ -103,12 +104,10 @@ def _reached(one: Measured, goal: float) -> float | None:
 
 def _table(rows: list[dict[str, Any]], absent: list[str]) -> Table:
     caption = f"not installed, so not compared: {', '.join(absent)}" if absent else None
-    table = Table(title="learning an AR-HMM", caption=caption)
+    table = Table(title="learning an AR-HMM", caption=caption, box=SIMPLE, padding=(0, 1, 0, 0))
     table.add_column("engine", no_wrap=True)
     for heading in (
         "a step (s)",
-        "times ours",
-        "CPU (s)",
         "times ours",
         "memory (GB)",
         "held out (nats)",
@@ -120,15 +119,13 @@ def _table(rows: list[dict[str, Any]], absent: list[str]) -> Table:
     for row in rows:
         numbers = [
             row.get("times_slower"),
-            row["step_cpu_s"],
-            row.get("times_slower_cpu"),
             row["memory_gb"],
             row["best_held_out"],
             row.get("until_as_good_s"),
             row.get("ours_until_as_good_s"),
             row.get("until_as_good_times"),
         ]
-        formats = ("{:.1f}", "{:.2f}", "{:.1f}", "{:.2f}", "{:.3f}", "{:.1f}", "{:.1f}", "{:.1f}")
+        formats = ("{:.1f}", "{:.2f}", "{:.3f}", "{:.1f}", "{:.1f}", "{:.1f}")
         cells = ["" if n is None else f.format(n) for n, f in zip(numbers, formats, strict=True)]
         table.add_row(row["engine"], f"{row['step_s']:.3f}", *cells)
     return table
